@@ -1,0 +1,178 @@
+//! Row ⇄ Automerge: one facet of one record as a CRDT document.
+//!
+//! Owns the mapping in both directions and nothing else: no storage, no policy. Invariant: two replicas that
+//! open the same facet at the same epoch from the same row build byte-identical first changes, so what they
+//! edit afterwards always merges.
+//!
+//! A document starts with a *root* change that creates every container (fixed bytes per table and facet) and, when
+//! the facet already has values, a *genesis* change that is a pure function of (record, epoch, values).
+
+mod root;
+mod header;
+mod change;
+mod write;
+mod read;
+mod json_leaves;
+
+pub use change::{ChangeError, ParsedChange};
+pub use header::Header;
+pub use read::{Clamps, Dispute, DisputedValue};
+pub use write::EditError;
+
+use crate::catalogue::{FacetId, Table};
+use crate::edit::DocumentId;
+use crate::ids::DeviceId;
+use crate::limits::ACTOR_BYTES;
+use crate::row::Row;
+use automerge::{ActorId, AutoCommit, ChangeHash};
+
+/// Why a document could not be read or changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// The document id names no facet of the catalogue.
+    #[error("no such table or facet")]
+    UnknownFacet,
+    /// The saved bytes do not load.
+    #[error("the document's bytes do not load")]
+    Unreadable,
+    /// A field holds a value of another type than its column.
+    #[error("field {0} holds a value of another type")]
+    WrongType(&'static str),
+    /// The document holds a field the catalogue does not know.
+    #[error("the document holds an unknown field")]
+    UnknownField,
+    /// Automerge could not take an operation.
+    #[error("the document could not be written")]
+    Write,
+    /// The change builds on changes the document lacks.
+    #[error("a dependency of the change is missing")]
+    MissingDependency,
+    /// The actor already has another change at this sequence number.
+    #[error("the actor has another change at this place")]
+    ActorForked,
+}
+
+/// The actor of a device's changes: bound to the device and its generation, so a copied or restored replica that
+/// takes a new generation can never fork an old actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Actor([u8; ACTOR_BYTES]);
+
+impl Actor {
+    /// The actor of a device's generation.
+    #[must_use]
+    pub fn of(device: DeviceId, generation: u32) -> Self {
+        let mut bytes = [0u8; ACTOR_BYTES];
+        let tag = device.0.as_bytes().iter().skip(8);
+        for (to, from) in bytes.iter_mut().zip(tag.chain(&generation.to_be_bytes())) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+
+    /// Whether an actor id belongs to the device, in whatever generation.
+    #[must_use]
+    pub fn belongs_to(actor: &[u8], device: DeviceId) -> bool {
+        actor.len() == ACTOR_BYTES && device.0.as_bytes().iter().skip(8).eq(actor.iter().take(8))
+    }
+
+    fn id(self) -> ActorId {
+        ActorId::from(self.0.to_vec())
+    }
+}
+
+/// One facet of one record.
+#[derive(Clone)]
+pub struct Document {
+    id: DocumentId,
+    table: &'static Table,
+    doc: AutoCommit,
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Document({})", self.id)
+    }
+}
+
+impl Document {
+    /// The document of a row at an epoch: root, then genesis if the facet has values.
+    ///
+    /// # Errors
+    /// An unknown facet, or a row whose values do not fit it.
+    pub fn genesis(id: DocumentId, epoch: u32, row: &Row) -> Result<Self, DocumentError> {
+        let table = facet_of(&id)?;
+        let mut document = Self { id, table, doc: root::document(&id)? };
+        write::genesis(&mut document, epoch, row)?;
+        Ok(document)
+    }
+
+    /// Loads saved bytes of a document this replica wrote itself. Never for bytes from outside.
+    ///
+    /// # Errors
+    /// Bytes that do not load.
+    pub fn load(id: DocumentId, bytes: &[u8]) -> Result<Self, DocumentError> {
+        let table = facet_of(&id)?;
+        let doc = AutoCommit::load(bytes).map_err(|_| DocumentError::Unreadable)?;
+        Ok(Self { id, table, doc })
+    }
+
+    /// The document's id.
+    #[must_use]
+    pub fn id(&self) -> DocumentId {
+        self.id
+    }
+
+    /// Its table.
+    #[must_use]
+    pub fn table(&self) -> &'static Table {
+        self.table
+    }
+
+    fn facet(&self) -> FacetId {
+        self.id.facet
+    }
+
+    /// The bytes that [`Document::load`] reads.
+    #[must_use]
+    pub fn save(&mut self) -> Vec<u8> {
+        self.doc.save_nocompress()
+    }
+
+    /// Hashes of the changes nothing else builds on.
+    #[must_use]
+    pub fn heads(&mut self) -> Vec<[u8; 32]> {
+        self.doc.get_heads().into_iter().map(|hash| hash.0).collect()
+    }
+
+    /// Whether the change is already part of the history.
+    #[must_use]
+    pub fn contains(&mut self, hash: &[u8; 32]) -> bool {
+        self.doc.get_change_meta_by_hash(&ChangeHash(*hash)).is_some()
+    }
+
+    /// Adds a change after checking that everything it builds on is here: Automerge itself answers Ok to a change
+    /// whose dependency is missing and keeps it invisible.
+    ///
+    /// # Errors
+    /// A missing dependency, a forked actor, or a change Automerge refuses.
+    pub fn apply(&mut self, change: &ParsedChange) -> Result<(), DocumentError> {
+        let deps_present = change.deps().iter().all(|hash| self.doc.get_change_meta_by_hash(hash).is_some());
+        if !deps_present {
+            return Err(DocumentError::MissingDependency);
+        }
+        self.doc.apply_changes([change.inner().clone()]).map_err(|error| match error {
+            automerge::AutomergeError::DuplicateSeqNumber(..) => DocumentError::ActorForked,
+            _ => DocumentError::Write,
+        })?;
+        if self.contains(&change.hash()) { Ok(()) } else { Err(DocumentError::MissingDependency) }
+    }
+}
+
+fn facet_of(id: &DocumentId) -> Result<&'static Table, DocumentError> {
+    let table = id.table().ok_or(DocumentError::UnknownFacet)?;
+    table.facet(id.facet).ok_or(DocumentError::UnknownFacet)?;
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests;

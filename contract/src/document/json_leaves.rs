@@ -1,0 +1,81 @@
+//! A JSON object as a flat map of leaves, keyed by JSON pointer (RFC 6901).
+//!
+//! Flat, because two people who create the same nested object independently would otherwise create two
+//! containers, of which Automerge shows one. With leaves, their keys merge at any depth.
+
+use crate::limits::{JSON_DEPTH_MAX, JSON_LEAVES_MAX};
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+
+/// Pointer → leaf as JSON text. `None` when the object is too deep or too large.
+pub(super) fn flatten(object: &Json) -> Option<BTreeMap<String, String>> {
+    let mut leaves = BTreeMap::new();
+    descend(object, String::new(), 0, &mut leaves)?;
+    Some(leaves)
+}
+
+fn descend(json: &Json, path: String, depth: usize, leaves: &mut BTreeMap<String, String>) -> Option<()> {
+    if depth > JSON_DEPTH_MAX || leaves.len() >= JSON_LEAVES_MAX {
+        return None;
+    }
+    match json {
+        Json::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                let escaped = key.replace('~', "~0").replace('/', "~1");
+                descend(value, format!("{path}/{escaped}"), depth.saturating_add(1), leaves)?;
+            }
+        }
+        _ if path.is_empty() => {}
+        leaf => drop(leaves.insert(path, leaf.to_string())),
+    }
+    Some(())
+}
+
+/// Builds the object again. Where a leaf and deeper leaves compete, the deeper ones win on every replica alike.
+pub(super) fn build(leaves: &BTreeMap<String, String>) -> Json {
+    let mut root = Map::new();
+    for (path, text) in leaves {
+        let value: Json = serde_json::from_str(text).unwrap_or(Json::Null);
+        let keys: Vec<String> =
+            path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+        insert(&mut root, &keys, value);
+    }
+    Json::Object(root)
+}
+
+fn insert(map: &mut Map<String, Json>, keys: &[String], value: Json) {
+    match keys {
+        [] => {}
+        [last] => drop(map.insert(last.clone(), value)),
+        [first, rest @ ..] => {
+            let slot = map.entry(first.clone()).or_insert_with(|| Json::Object(Map::new()));
+            if !slot.is_object() {
+                *slot = Json::Object(Map::new());
+            }
+            if let Json::Object(inner) = slot {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_object_survives_the_round_trip() {
+        let object = json!({"a": {"b": 1, "c/d": [1, 2]}, "e": null, "f": {}, "~": "x"});
+        assert_eq!(build(&flatten(&object).unwrap()), object);
+    }
+
+    #[test]
+    fn an_object_too_deep_is_not_flattened() {
+        let mut deep = json!(1);
+        for _ in 0..40 {
+            deep = json!({ "k": deep });
+        }
+        assert!(flatten(&deep).is_none());
+    }
+}

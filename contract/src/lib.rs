@@ -1,0 +1,21 @@
+//! What tablet and server have both signed: the record catalogue, the rules and the wire.
+//!
+//! Owns every decision both sides must take alike. Never does I/O, never reads a clock, never draws
+//! randomness: time, ids and rows are arguments. Invariant: the same input gives the same bytes and
+//! the same verdict on a tablet and on the server.
+
+pub mod ids;
+pub mod time;
+pub mod limits;
+pub mod value;
+pub mod catalogue;
+pub mod row;
+pub mod document;
+pub mod edit;
+pub mod fate;
+pub mod consent;
+pub mod permissions;
+pub mod scope_of_practice;
+pub mod validate;
+pub mod digest;
+pub mod wire;

@@ -1,0 +1,54 @@
+//! Every limit of the product, with its unit and its reason. Both sides enforce the same ones.
+
+/// Bytes of one WebSocket message in either direction. A slow 256 kbit/s link moves it in ~30 s.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes a compressed page may expand to. Bounds what a hostile frame can make us allocate.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of one signed edit's envelope. A clinical note with a drawn signature stays far below.
+pub const ENVELOPE_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of one Automerge change. One facet of one record, edited once.
+pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
+/// Operations in one change. A pasted text of 64 KiB is one operation per character.
+pub const CHANGE_OPS_MAX: usize = 70_000;
+/// Dependencies of one change: concurrent heads of one facet.
+pub const CHANGE_DEPS_MAX: usize = 64;
+/// Bytes of an actor id: device tag (8) and generation (4).
+pub const ACTOR_BYTES: usize = 12;
+/// Bytes of a change's message: the header of `document::header`.
+pub const CHANGE_MESSAGE_BYTES_MAX: usize = 128;
+/// Documents one edit may touch. A person edits one screen at a time.
+pub const EDIT_DOCUMENTS_MAX: usize = 32;
+/// Edits in one push frame.
+pub const PUSH_EDITS_MAX: usize = 256;
+/// Bytes of envelopes in one push frame: what one tablet may have in flight.
+pub const PUSH_BYTES_MAX: usize = 256 * 1024;
+/// Edits merged in one transaction, from all devices of a clinic together.
+pub const GROUP_EDITS_MAX: usize = 512;
+/// Edits waiting for a clinic's merger before a push is shed with `Bye{busy}`.
+pub const MERGE_QUEUE_EDITS_MAX: usize = 16_384;
+/// Feed entries in one page.
+pub const PAGE_ENTRIES_MAX: usize = 512;
+/// Raw bytes of entries after which a page is closed.
+pub const PAGE_BYTES_TARGET: usize = 192 * 1024;
+/// Records in one bootstrap page: one insert transaction on the tablet.
+pub const BOOTSTRAP_PAGE_RECORDS: usize = 1_000;
+/// Live changes after which the server flattens a quiet document into its next epoch.
+pub const DOCUMENT_LIVE_CHANGES_MAX: u32 = 64;
+/// Bytes of a short text (names, titles, codes). 200 characters of four bytes.
+pub const SHORT_TEXT_BYTES_MAX: usize = 800;
+/// Bytes of a long text (notes). About 15 pages.
+pub const LONG_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Members of a set (allergies, side effects).
+pub const SET_MEMBERS_MAX: usize = 256;
+/// Leaves of a JSON field, and how deep its path may go.
+pub const JSON_LEAVES_MAX: usize = 1_024;
+/// Depth of a JSON field.
+pub const JSON_DEPTH_MAX: usize = 16;
+/// How long an edit may wait for a dependency before it becomes an item, in days.
+pub const HELD_DAYS_MAX: i64 = 7;
+/// How far ahead of the server a device's clock may be before its captures are clamped with a warning, ms.
+pub const CLOCK_AHEAD_WARN_MS: i64 = 5 * 60 * 1_000;
+/// Seconds between polls for feed entries whose notification was lost.
+pub const FEED_POLL_SECONDS: u64 = 15;
+/// Seconds without a byte after which a socket counts as dead.
+pub const SOCKET_IDLE_SECONDS: u64 = 60;

@@ -1,0 +1,165 @@
+//! What a value, a record and a change of a record must satisfy: the same on tablet and server, so an offline
+//! edit is never refused for its form.
+
+pub mod br;
+
+use crate::catalogue::{Field, Format, Lifecycle};
+use crate::fate::Code;
+use crate::row::Row;
+use crate::value::{Column, Value};
+use serde_json::Value as Json;
+
+/// A value that does not fit its field. Never shows the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: expected {expected}")]
+pub struct Invalid {
+    /// The field.
+    pub field: &'static str,
+    /// What would fit, in words.
+    pub expected: &'static str,
+}
+
+impl Invalid {
+    /// A field and what it expects.
+    #[must_use]
+    pub const fn new(field: &'static str, expected: &'static str) -> Self {
+        Self { field, expected }
+    }
+}
+
+/// Reads JSON meant for a field into its canonical value.
+///
+/// # Errors
+/// A value that does not fit.
+pub fn from_json(field: &'static Field, json: &Json) -> Result<Value, Invalid> {
+    let value =
+        Value::from_json(json, field.column).map_err(|error| Invalid::new(field.name, error.expected))?;
+    canonical(field, value)
+}
+
+/// Checks a value against its field and brings it into canonical form (NFC, digits only, column scale).
+///
+/// # Errors
+/// A value that does not fit.
+pub fn canonical(field: &'static Field, value: Value) -> Result<Value, Invalid> {
+    let invalid = |expected| Invalid::new(field.name, expected);
+    match value {
+        Value::Text(text) => canonical_text(field, &text).map(Value::Text),
+        Value::Decimal(number) => match field.column {
+            Column::Numeric(precision, scale) => br::decimal::Numeric::new(precision.into(), scale.into())
+                .fit(number)
+                .map(Value::Decimal)
+                .map_err(|_| invalid("a decimal within the column's precision and scale")),
+            _ => Err(invalid("another type")),
+        },
+        Value::Date(date) => {
+            br::date::check(date).map(|()| Value::Date(date)).map_err(|_| invalid("a date from 1900 to 2200"))
+        }
+        Value::Instant(at) => br::date::check_instant_us(at)
+            .map(|()| Value::Instant(at))
+            .map_err(|_| invalid("an instant from 1900 to 2200")),
+        Value::Json(object) => json(field, &object).map(|()| Value::Json(object)),
+        other => Ok(other),
+    }
+}
+
+fn canonical_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
+    let invalid = |expected| Invalid::new(field.name, expected);
+    match field.format {
+        Format::Plain if text.is_empty() => Ok(String::new()),
+        Format::Plain if field.kind == crate::catalogue::Kind::Text => long_text(field, text),
+        Format::Plain => short_text(field, text),
+        Format::OneOf(values) => {
+            values.iter().find(|value| **value == text).map(|value| (*value).to_owned()).ok_or(invalid("a listed value"))
+        }
+        Format::Cpf => br::cpf::Cpf::parse(text)
+            .map(|cpf| cpf.as_str().to_owned())
+            .map_err(|_| invalid("a CPF with valid check digits")),
+        Format::Cns => br::cns::Cns::parse(text)
+            .map(|cns| cns.as_str().to_owned())
+            .map_err(|_| invalid("a CNS with valid check digits")),
+        Format::Cnpj => br::cnpj::Cnpj::parse(text)
+            .map(|cnpj| cnpj.as_str().to_owned())
+            .map_err(|_| invalid("a CNPJ with valid check digits")),
+    }
+}
+
+/// A text of one line.
+///
+/// # Errors
+/// Too long, or with characters no text may hold.
+pub fn short_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
+    br::text::normalise(text, br::text::TextKind::Line, crate::limits::SHORT_TEXT_BYTES_MAX)
+        .map_err(|_| Invalid::new(field.name, "a line of at most 800 bytes without control characters"))
+}
+
+/// A text of several lines.
+///
+/// # Errors
+/// Too long, or with characters no text may hold.
+pub fn long_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
+    br::text::normalise(text, br::text::TextKind::Long, crate::limits::LONG_TEXT_BYTES_MAX)
+        .map_err(|_| Invalid::new(field.name, "a text of at most 64 KiB without control characters"))
+}
+
+/// A JSON object whose texts Postgres can hold (no U+0000).
+///
+/// # Errors
+/// Too large, or with a character `jsonb` refuses.
+pub fn json(field: &'static Field, object: &Json) -> Result<(), Invalid> {
+    let text = object.to_string();
+    let holds = text.len() <= crate::limits::LONG_TEXT_BYTES_MAX && !text.contains("\\u0000");
+    if holds { Ok(()) } else { Err(Invalid::new(field.name, "an object of at most 64 KiB without U+0000")) }
+}
+
+/// Checks every value of a record and what must hold between them.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn record(row: &Row) -> Result<(), Invalid> {
+    for (field, value) in row.iter() {
+        if field.kind == crate::catalogue::Kind::Derived {
+            continue;
+        }
+        if field.required && value.is_empty() {
+            return Err(Invalid::new(field.name, "a value"));
+        }
+        if !value.is_null() && !matches!(value, Value::Json(_)) && canonical(field, value.clone())? != *value {
+            return Err(Invalid::new(field.name, "the canonical form of the value"));
+        }
+    }
+    ordered(row, "start_time", "end_time")?;
+    ordered(row, "scheduled_start", "scheduled_end")
+}
+
+fn ordered(row: &Row, start: &'static str, end: &'static str) -> Result<(), Invalid> {
+    match (row.get(start).as_instant(), row.get(end).as_instant()) {
+        (Some(from), Some(to)) if to <= from => Err(Invalid::new(end, "an instant after the start")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a record may go from one state to the next, whoever asks.
+///
+/// # Errors
+/// The code of the rule that forbids it.
+pub fn transition(before: Option<&Row>, after: &Row) -> Result<(), Code> {
+    record(after).map_err(|_| Code::InvalidValue)?;
+    let Some(before) = before else { return Ok(()) };
+    if after.table().lifecycle == Lifecycle::Ledger {
+        return if before == after { Ok(()) } else { Err(Code::LedgerAppendOnly) };
+    }
+    let locked = !before.get("locked_at").is_null();
+    for ((field, was), (_, is)) in before.iter().zip(after.iter()) {
+        if was == is {
+            continue;
+        }
+        if field.fixed && !was.is_empty() {
+            return Err(Code::FieldFixed);
+        }
+        if locked && field.facet.0 == 0 && field.name != "addenda" {
+            return Err(Code::RecordLocked);
+        }
+    }
+    Ok(())
+}
