@@ -3,11 +3,12 @@
 //! Owns the canonical encoding of a row. Never holds the server's bookkeeping columns: those are
 //! [`RowStamp`]. Invariant: a row has exactly as many values as its table has columns.
 
-use crate::catalogue::{FacetId, Field, Table};
+use crate::catalogue::{Default, FacetId, Field, Kind, Table};
 use crate::ids::AuthorId;
 use crate::time::{DeviceInstant, ServerInstant};
-use crate::value::Value;
+use crate::value::{Column, Value};
 use minicbor::{Decode, Decoder, Encode, Encoder};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json};
 
 /// The values of one record. Does not print its content.
@@ -74,6 +75,21 @@ impl Row {
         }
     }
 
+    /// What the server's own fields hold right after a record was created, before any trigger or job speaks: the
+    /// same on every replica, so none of it has to travel.
+    pub fn set_derived_defaults(&mut self) {
+        for (index, field) in self.table.columns().enumerate() {
+            if field.kind == Kind::Derived && self.at(index).is_null() {
+                self.set_at(index, default_value(field));
+            }
+        }
+    }
+
+    /// Follows a merged or local change: `updated_at` is the capture time of the last one.
+    pub fn touch(&mut self, captured_at: DeviceInstant) {
+        self.set("updated_at", Value::Instant(captured_at.0));
+    }
+
     /// The row as a JSON object, without nulls.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Json> {
@@ -111,6 +127,22 @@ impl Row {
         }
         values.resize(width, Value::Null);
         Ok(Self { table, values })
+    }
+}
+
+/// The catalogue's default of a field; [`Default::CapturedAt`] is filled by the edit that creates the record.
+#[must_use]
+pub fn default_value(field: &Field) -> Value {
+    match (field.default, field.column) {
+        (Default::Text(text), _) => Value::Text(text.to_owned()),
+        (Default::Bool(flag), _) => Value::Bool(flag),
+        (Default::Int(number), Column::Numeric(_, scale)) => {
+            let mut decimal = Decimal::from(number);
+            decimal.rescale(u32::from(scale));
+            Value::Decimal(decimal)
+        }
+        (Default::Int(number), _) => Value::Int(number),
+        (Default::Null | Default::CapturedAt | Default::Empty, _) => Value::Null,
     }
 }
 

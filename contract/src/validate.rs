@@ -44,6 +44,7 @@ pub fn from_json(field: &'static Field, json: &Json) -> Result<Value, Invalid> {
 pub fn canonical(field: &'static Field, value: Value) -> Result<Value, Invalid> {
     let invalid = |expected| Invalid::new(field.name, expected);
     match value {
+        Value::Text(text) if text.is_empty() => Ok(Value::Null),
         Value::Text(text) => canonical_text(field, &text).map(Value::Text),
         Value::Decimal(number) => match field.column {
             Column::Numeric(precision, scale) => br::decimal::Numeric::new(precision.into(), scale.into())
@@ -66,7 +67,6 @@ pub fn canonical(field: &'static Field, value: Value) -> Result<Value, Invalid> 
 fn canonical_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
     let invalid = |expected| Invalid::new(field.name, expected);
     match field.format {
-        Format::Plain if text.is_empty() => Ok(String::new()),
         Format::Plain if field.kind == crate::catalogue::Kind::Text => long_text(field, text),
         Format::Plain => short_text(field, text),
         Format::OneOf(values) => {

@@ -98,6 +98,22 @@ impl ParsedChange {
         self.change.raw_bytes()
     }
 
+    /// Ids put into registers of the document's root: the records a new record points at.
+    #[must_use]
+    pub fn root_ids(&self) -> Vec<(String, uuid::Uuid)> {
+        use automerge::legacy::{Key, ObjectId, OpType};
+        let ops = self.change.decode().operations;
+        ops.iter()
+            .filter(|op| op.obj == ObjectId::Root)
+            .filter_map(|op| match (&op.key, &op.action) {
+                (Key::Map(key), OpType::Put(automerge::ScalarValue::Bytes(bytes))) => {
+                    Some((key.to_string(), uuid::Uuid::from_slice(bytes).ok()?))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
     pub(super) fn inner(&self) -> &Change {
         &self.change
     }

@@ -1,0 +1,219 @@
+//! From documents to rows: every write gathers what it touches here and lands it once.
+//!
+//! Owns the order in which documents, rows, digest, conflicts and search are brought up to date. Invariant: after
+//! [`Batch::flush`] the rows are the projection of the documents, and the digest is the sum over the counted ones.
+
+use crate::error::ReplicaError;
+use crate::store::records::{self, Stamp};
+use crate::store::{Tx, conflicts, documents, intents, search};
+use crate::watch::{CONFLICTS, STATUS};
+use crate::working::Working;
+use neonpro_contract::catalogue::{FacetId, Lifecycle, PurposeRule, Table, TableId};
+use neonpro_contract::digest::fingerprint;
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::ids::RecordId;
+use neonpro_contract::permissions::Audience;
+use neonpro_contract::row::Row;
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A record in memory.
+pub(crate) struct Record {
+    pub row: Row,
+    pub stamp: Stamp,
+    before: Row,
+    stamp_before: Stamp,
+    /// It had a row before.
+    pub existed: bool,
+}
+
+impl Record {
+    /// The row before this transaction, if there was one.
+    pub fn before(&self) -> Option<&Row> {
+        self.existed.then_some(&self.before)
+    }
+}
+
+/// Everything one transaction touches, loaded once and written once.
+#[derive(Default)]
+pub(crate) struct Batch {
+    records: BTreeMap<(TableId, RecordId), Record>,
+    documents: BTreeMap<DocumentId, Working>,
+}
+
+/// Whether the tablet counts documents of this facet. A facet whose purpose depends on a value is only ever received
+/// when it may be seen.
+pub(crate) fn holds(table: &Table, facet: FacetId, audience: Audience) -> bool {
+    table.lifecycle != Lifecycle::Server
+        && table.facet(facet).is_some_and(|facet| match facet.purpose {
+            PurposeRule::Fixed(purpose) => audience.sees(purpose),
+            PurposeRule::ByValue { .. } => true,
+        })
+}
+
+/// The table of a document.
+pub(crate) fn table_of(id: &DocumentId) -> Result<&'static Table, ReplicaError> {
+    id.table().ok_or(ReplicaError::UnknownTable)
+}
+
+impl Batch {
+    /// The record, loaded if need be; an empty one if there is none.
+    pub fn record(
+        &mut self,
+        conn: &Connection,
+        table: &'static Table,
+        id: RecordId,
+    ) -> Result<&mut Record, ReplicaError> {
+        use std::collections::btree_map::Entry;
+        match self.records.entry((table.id, id)) {
+            Entry::Occupied(found) => Ok(found.into_mut()),
+            Entry::Vacant(slot) => {
+                let stored = records::find(conn, table, id)?;
+                let existed = stored.is_some();
+                let (row, stamp) = stored.map_or_else(|| (Row::empty(table), Stamp::default()), |s| (s.row, s.stamp));
+                Ok(slot.insert(Record { before: row.clone(), stamp_before: stamp, row, stamp, existed }))
+            }
+        }
+    }
+
+    /// The document, loaded if need be; one without values if there is none.
+    pub fn document(&mut self, conn: &Connection, id: DocumentId) -> Result<&mut Working, ReplicaError> {
+        if !self.documents.contains_key(&id) {
+            let working = self.load(conn, id)?;
+            self.documents.insert(id, working);
+        }
+        self.documents.get_mut(&id).ok_or(ReplicaError::Bookkeeping("document"))
+    }
+
+    fn load(&mut self, conn: &Connection, id: DocumentId) -> Result<Working, ReplicaError> {
+        let table = table_of(&id)?;
+        let stored = documents::find(conn, &id)?;
+        let pending = if stored.is_some() { intents::list_pending_changes(conn, &id)? } else { Vec::new() };
+        let record = self.record(conn, table, id.record)?;
+        let born = record.existed && (id.is_primary() || stored.is_some() || primary_is_counted(conn, &id)?);
+        Working::new(id, &record.before, born, stored, pending)
+    }
+
+    /// Writes a document's values into its row in memory.
+    pub fn project(&mut self, conn: &Connection, id: DocumentId) -> Result<(), ReplicaError> {
+        self.document(conn, id)?;
+        let (Some(working), Some(record)) =
+            (self.documents.get_mut(&id), self.records.get_mut(&(id.table, id.record)))
+        else {
+            return Ok(());
+        };
+        working.project(&mut record.row)?;
+        Ok(())
+    }
+
+    /// Writes everything.
+    pub fn flush(mut self, tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
+        self.follow_primaries(tx)?;
+        let gone = self.gone();
+        let mut documents = std::mem::take(&mut self.documents);
+        for (id, working) in &mut documents {
+            let table = working.table;
+            let stays = !gone.contains(&(id.table, id.record));
+            let record = self.record(&tx.sql, table, id.record)?;
+            let disputes = working.project(&mut record.row)?;
+            if conflicts::replace(&tx.sql, id, if stays { &disputes } else { &[] }, now_us)? {
+                tx.touch(CONFLICTS);
+            }
+            if let Some(term) = working.fingerprint_before {
+                tx.meta.digest.remove(term);
+            }
+            if let Some(term) = working.fingerprint() {
+                tx.meta.digest.add(term);
+            }
+            match working.to_store(stays) {
+                Some(stored) => documents::upsert(&tx.sql, id, &stored)?,
+                None if working.was_stored() => documents::purge(&tx.sql, id)?,
+                None => {}
+            }
+        }
+        for ((_, id), record) in self.records {
+            write_record(tx, id, record, &gone)?;
+        }
+        tx.touch(STATUS);
+        Ok(())
+    }
+
+    /// When the server gets or loses a record, facets nobody has edited start or cease to count with it.
+    fn follow_primaries(&mut self, tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
+        let turned: Vec<(DocumentId, bool)> = self
+            .documents
+            .iter()
+            .filter(|(id, working)| id.is_primary() && working.counted != working.fingerprint_before.is_some())
+            .map(|(id, working)| (*id, working.counted))
+            .collect();
+        for (primary, counted) in turned {
+            let table = table_of(&primary)?;
+            for facet in table.facet_ids().skip(1).filter(|facet| holds(table, *facet, tx.identity.audience)) {
+                let id = DocumentId { facet, ..primary };
+                let untouched = !self.documents.contains_key(&id);
+                if untouched && documents::find(&tx.sql, &id)?.is_none() {
+                    let term = fingerprint(&id, 1, &[]);
+                    if counted { tx.meta.digest.add(term) } else { tx.meta.digest.remove(term) }
+                    continue;
+                }
+                let working = self.document(&tx.sql, id)?;
+                if counted {
+                    working.counted = true;
+                } else if working.counted {
+                    working.withdraw()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that are on the server no more (or never were) and that no pending edit creates.
+    fn gone(&self) -> BTreeSet<(TableId, RecordId)> {
+        self.documents
+            .iter()
+            .filter(|(id, working)| id.is_primary() && !working.counted && !working.is_pending())
+            .filter(|(primary, _)| {
+                let mut others = self.documents.range(**primary..).take_while(|(id, _)| id.record == primary.record);
+                !others.any(|(id, working)| id.table == primary.table && working.counted)
+            })
+            .map(|(id, _)| (id.table, id.record))
+            .collect()
+    }
+}
+
+fn write_record(
+    tx: &mut Tx<'_>,
+    id: RecordId,
+    record: Record,
+    gone: &BTreeSet<(TableId, RecordId)>,
+) -> Result<(), ReplicaError> {
+    let table = record.row.table();
+    if gone.contains(&(table.id, id)) {
+        if record.existed {
+            if table.name == search::TABLE {
+                search::purge(&tx.sql, table, id)?;
+            }
+            records::purge(&tx.sql, table, id)?;
+            tx.touch(table.name);
+        }
+        return Ok(());
+    }
+    if record.existed && record.row == record.before && record.stamp == record.stamp_before {
+        return Ok(());
+    }
+    if !record.existed && record.row == record.before {
+        return Ok(());
+    }
+    records::upsert(&tx.sql, id, &record.row, &record.stamp)?;
+    if table.name == search::TABLE && (!record.existed || search::differs(&record.before, &record.row)) {
+        search::upsert(&tx.sql, id, &record.row, !record.existed)?;
+    }
+    tx.touch(table.name);
+    Ok(())
+}
+
+/// Whether the server has the record a facet belongs to.
+fn primary_is_counted(conn: &Connection, id: &DocumentId) -> Result<bool, ReplicaError> {
+    let primary = DocumentId { facet: FacetId(0), ..*id };
+    Ok(documents::find(conn, &primary)?.is_none_or(|stored| stored.counted))
+}

@@ -1,0 +1,211 @@
+//! The one door to the replica's file: exactly one writer, a few read-only readers.
+//!
+//! Owns the connections; nothing else can reach them. Invariant: one connection writes and checkpoints (two would
+//! meet SQLite's WAL-reset defect and SQLCipher's own), and what watchers are told has been committed.
+
+pub(crate) mod files;
+pub(crate) mod migrate;
+pub(crate) mod schema;
+pub(crate) mod value;
+pub(crate) mod meta;
+pub(crate) mod identity;
+pub(crate) mod records;
+pub(crate) mod documents;
+pub(crate) mod intents;
+pub(crate) mod outbox;
+pub(crate) mod conflicts;
+pub(crate) mod search;
+pub(crate) mod readers;
+
+use crate::device::{Identity, ReplicaKey};
+use crate::error::ReplicaError;
+use crate::watch::Publisher;
+use files::Files;
+use meta::Meta;
+use readers::Readers;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Statements kept prepared on a connection: a page touches most tables with four statements each.
+const STATEMENTS_CACHED: usize = 256;
+/// Readers kept open. A screen runs few queries at once.
+const READERS_MAX: usize = 4;
+
+pub(crate) struct Store {
+    writer: Mutex<Option<Writer>>,
+    readers: Readers,
+    pub publisher: Publisher,
+    pub identity: Arc<Identity>,
+}
+
+struct Writer {
+    conn: Connection,
+    meta: Meta,
+    // Held until the connections are gone.
+    _files: Files,
+}
+
+/// One write transaction.
+pub(crate) struct Tx<'a> {
+    pub sql: rusqlite::Transaction<'a>,
+    pub meta: Meta,
+    pub touched: BTreeSet<&'static str>,
+    pub identity: Arc<Identity>,
+}
+
+impl Store {
+    /// Makes a new file.
+    pub fn create(path: &Path, key: &ReplicaKey, identity: &Identity, nonce: [u8; 16]) -> Result<Self, ReplicaError> {
+        let mut files = Files::claim_new(path)?;
+        files.write_sidecar(key, &[nonce])?;
+        let mut conn = open_writer(path, key, true)?;
+        migrate::run(&mut conn)?;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        identity::append(&tx, identity)?;
+        let meta = Meta::first(nonce);
+        meta.append(&tx)?;
+        tx.commit()?;
+        Self::assemble(path, key, conn, meta, files)
+    }
+
+    /// Opens an existing file. `fresh_nonce` replaces the one that ties the file to its sidecar.
+    pub fn open(path: &Path, key: &ReplicaKey, fresh_nonce: [u8; 16], now_us: i64) -> Result<Self, ReplicaError> {
+        let mut files = Files::claim_existing(path)?;
+        let key_known = files.key_matches(key);
+        if key_known == Some(false) {
+            return Err(ReplicaError::WrongKey);
+        }
+        let opened = open_writer(path, key, false).and_then(|mut conn| {
+            migrate::run(&mut conn)?;
+            let meta = Meta::load(&conn)?;
+            identity::load(&conn)?;
+            Ok((conn, meta))
+        });
+        let (mut conn, mut meta) = match opened {
+            Ok(opened) => opened,
+            // Without the sidecar, a wrong key and a damaged first page look alike: nothing is touched.
+            Err(ReplicaError::Damaged) if key_known.is_none() => return Err(ReplicaError::WrongKey),
+            Err(ReplicaError::Damaged) => return Err(ReplicaError::SetAside { path: files.set_aside(path, now_us)? }),
+            Err(error) => return Err(error),
+        };
+        if !files.nonces().contains(&meta.nonce) {
+            meta.generation = meta.generation.saturating_add(1);
+            meta.copied_at = Some(now_us);
+        }
+        files.write_sidecar(key, &[fresh_nonce, meta.nonce])?;
+        meta.nonce = fresh_nonce;
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        meta.update(&tx)?;
+        tx.commit()?;
+        files.write_sidecar(key, &[fresh_nonce])?;
+        Self::assemble(path, key, conn, meta, files)
+    }
+
+    fn assemble(
+        path: &Path,
+        key: &ReplicaKey,
+        conn: Connection,
+        meta: Meta,
+        files: Files,
+    ) -> Result<Self, ReplicaError> {
+        let identity = Arc::new(identity::load(&conn)?);
+        Ok(Self {
+            writer: Mutex::new(Some(Writer { conn, meta, _files: files })),
+            readers: Readers::new(path, key.clone(), READERS_MAX),
+            publisher: Publisher::new(),
+            identity,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Writer>> {
+        // A panic inside a transaction rolled it back; the writer's own state is replaced only after a commit.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs one write transaction: everything or nothing, then tells the watchers.
+    pub fn write<T, E: From<ReplicaError>>(&self, body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+        let mut guard = self.lock();
+        let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
+        let sql = writer
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(ReplicaError::from)?;
+        let mut tx =
+            Tx { sql, meta: writer.meta.clone(), touched: BTreeSet::new(), identity: Arc::clone(&self.identity) };
+        let value = body(&mut tx)?;
+        if tx.meta != writer.meta {
+            tx.meta.update(&tx.sql)?;
+        }
+        let Tx { sql, meta, touched, .. } = tx;
+        sql.commit().map_err(ReplicaError::from)?;
+        writer.meta = meta;
+        drop(guard);
+        self.publisher.publish(&touched);
+        Ok(value)
+    }
+
+    /// Reads on a read-only connection: never waits for the writer.
+    pub fn read<T, E: From<ReplicaError>>(&self, body: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+        self.readers.with(body)
+    }
+
+    /// Where the replica stands, as last committed.
+    pub fn meta(&self) -> Result<Meta, ReplicaError> {
+        Ok(self.lock().as_ref().ok_or(ReplicaError::Closed)?.meta.clone())
+    }
+
+    /// Moves the write-ahead log into the file and empties it. Only the writer ever does.
+    pub fn checkpoint(&self) -> Result<(), ReplicaError> {
+        let guard = self.lock();
+        let writer = guard.as_ref().ok_or(ReplicaError::Closed)?;
+        writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// Checks the whole file. Slow.
+    pub fn check(&self) -> Result<(), ReplicaError> {
+        self.read(|conn| {
+            let answer: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            if answer == "ok" { Ok(()) } else { Err(ReplicaError::Damaged) }
+        })
+    }
+
+    /// Closes every connection and lets go of the file.
+    pub fn close(&self) -> Result<(), ReplicaError> {
+        self.readers.close();
+        let Some(writer) = self.lock().take() else { return Ok(()) };
+        writer.conn.close().map_err(|(_, error)| ReplicaError::from(error))
+    }
+}
+
+/// Opens the one connection that writes.
+fn open_writer(path: &Path, key: &ReplicaKey, create: bool) -> Result<Connection, ReplicaError> {
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
+    let conn = Connection::open_with_flags(path, flags)?;
+    unlock(&conn, key)?;
+    // FULL: an edit that was acknowledged survives a power loss, not only a crash of the app.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA foreign_keys = OFF;
+         PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;",
+    )?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(conn)
+}
+
+/// Gives a connection its key and checks that it fits.
+fn unlock(conn: &Connection, key: &ReplicaKey) -> Result<(), ReplicaError> {
+    conn.execute_batch(&key.pragma())?;
+    conn.execute_batch("PRAGMA cipher_memory_security = OFF;")?;
+    conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
+    Ok(())
+}
+
+impl Tx<'_> {
+    /// Notes that a table changed.
+    pub fn touch(&mut self, name: &'static str) {
+        self.touched.insert(name);
+    }
+}

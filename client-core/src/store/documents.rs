@@ -1,0 +1,98 @@
+//! `sync_document`: documents that are more than their row.
+
+use crate::error::ReplicaError;
+use minicbor::bytes::ByteArray;
+use neonpro_contract::catalogue::{FacetId, TableId};
+use neonpro_contract::document::Clamps;
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::ids::RecordId;
+use neonpro_contract::time::ServerInstant;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+/// One stored document.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredDocument {
+    pub epoch: u32,
+    /// The server has it.
+    pub counted: bool,
+    /// Saved bytes as the server has it.
+    pub confirmed: Option<Vec<u8>>,
+    /// Its live heads.
+    pub heads: Vec<[u8; 32]>,
+    pub clamps: Clamps,
+}
+
+const COLUMNS: &str = "epoch, counted, confirmed, heads, clamps, table_id, record, facet";
+
+fn key(id: &DocumentId) -> (u16, &[u8; 16], u8) {
+    (id.table.0, id.record.0.as_bytes(), id.facet.0)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(DocumentId, StoredDocument)> {
+    let heads: Vec<u8> = row.get(3)?;
+    let clamps: Option<Vec<u8>> = row.get(4)?;
+    let id = DocumentId {
+        table: TableId(row.get(5)?),
+        record: RecordId(Uuid::from_bytes(row.get(6)?)),
+        facet: FacetId(row.get(7)?),
+    };
+    let document = StoredDocument {
+        epoch: row.get(0)?,
+        counted: row.get(1)?,
+        confirmed: row.get(2)?,
+        heads: heads.as_chunks::<32>().0.to_vec(),
+        clamps: clamps.map(|bytes| decode_clamps(&bytes)).unwrap_or_default(),
+    };
+    Ok((id, document))
+}
+
+pub(crate) fn find(conn: &Connection, id: &DocumentId) -> Result<Option<StoredDocument>, ReplicaError> {
+    let sql = format!("SELECT {COLUMNS} FROM sync_document WHERE table_id = ?1 AND record = ?2 AND facet = ?3");
+    Ok(conn.prepare_cached(&sql)?.query_row(key(id), read).optional()?.map(|(_, document)| document))
+}
+
+/// Every stored document, in the order of their ids.
+pub(crate) fn list_all(conn: &Connection) -> Result<Vec<(DocumentId, StoredDocument)>, ReplicaError> {
+    let sql = "SELECT epoch, counted, NULL, heads, NULL, table_id, record, facet FROM sync_document
+               ORDER BY table_id, record, facet";
+    Ok(conn.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn upsert(conn: &Connection, id: &DocumentId, document: &StoredDocument) -> Result<(), ReplicaError> {
+    let sql = "INSERT INTO sync_document (table_id, record, facet, epoch, counted, confirmed, heads, clamps)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (table_id, record, facet) DO UPDATE SET
+        epoch = excluded.epoch, counted = excluded.counted, confirmed = excluded.confirmed, heads = excluded.heads,
+        clamps = excluded.clamps";
+    let clamps = (!document.clamps.is_empty()).then(|| encode_clamps(&document.clamps));
+    let (table, record, facet) = key(id);
+    conn.prepare_cached(sql)?.execute(params![
+        table,
+        record,
+        facet,
+        document.epoch,
+        document.counted,
+        document.confirmed,
+        document.heads.as_flattened(),
+        clamps,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn purge(conn: &Connection, id: &DocumentId) -> Result<(), ReplicaError> {
+    let sql = "DELETE FROM sync_document WHERE table_id = ?1 AND record = ?2 AND facet = ?3";
+    conn.prepare_cached(sql)?.execute(key(id))?;
+    Ok(())
+}
+
+type ClampList = Vec<(ByteArray<32>, i64)>;
+
+fn encode_clamps(clamps: &Clamps) -> Vec<u8> {
+    let list: ClampList = clamps.iter().map(|(hash, at)| ((*hash).into(), at.0)).collect();
+    minicbor::to_vec(&list).unwrap_or_default()
+}
+
+fn decode_clamps(bytes: &[u8]) -> Clamps {
+    let list: ClampList = minicbor::decode(bytes).unwrap_or_default();
+    list.into_iter().map(|(hash, at)| (hash.into(), ServerInstant(at))).collect()
+}

@@ -1,0 +1,111 @@
+//! The files around the database: its lock, its sidecar, and setting it aside.
+//!
+//! The sidecar ties a file to the place it lives in: a copy, or an older file put back, does not match it. Invariant:
+//! a file that may hold unsent edits is renamed, never deleted.
+
+use crate::device::{ReplicaKey, hex, unhex};
+use crate::error::ReplicaError;
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The claimed files of an open replica.
+#[derive(Debug)]
+pub(crate) struct Files {
+    sidecar: PathBuf,
+    content: Option<Sidecar>,
+    // The lock goes when this is dropped.
+    _lock: File,
+}
+
+#[derive(Debug)]
+struct Sidecar {
+    key_check: String,
+    nonces: Vec<[u8; 16]>,
+}
+
+/// `clinic.db` → `clinic.db.device`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+impl Files {
+    pub fn claim_new(path: &Path) -> Result<Self, ReplicaError> {
+        if path.exists() {
+            return Err(ReplicaError::Exists);
+        }
+        Self::claim(path)
+    }
+
+    pub fn claim_existing(path: &Path) -> Result<Self, ReplicaError> {
+        if !path.exists() {
+            return Err(ReplicaError::Missing);
+        }
+        Self::claim(path)
+    }
+
+    fn claim(path: &Path) -> Result<Self, ReplicaError> {
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(beside(path, ".lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ReplicaError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        let sidecar = beside(path, ".device");
+        let content = match std::fs::read_to_string(&sidecar) {
+            Ok(text) => read_sidecar(&text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { sidecar, content, _lock: lock })
+    }
+
+    /// Whether the key is the one the file was made with; `None` when the sidecar is gone.
+    pub fn key_matches(&self, key: &ReplicaKey) -> Option<bool> {
+        self.content.as_ref().map(|content| content.key_check == key.check_value())
+    }
+
+    /// Values the file's own nonce may have here.
+    pub fn nonces(&self) -> &[[u8; 16]] {
+        self.content.as_ref().map_or(&[], |content| &content.nonces)
+    }
+
+    /// Writes the sidecar anew, through a temporary file.
+    pub fn write_sidecar(&mut self, key: &ReplicaKey, nonces: &[[u8; 16]]) -> Result<(), ReplicaError> {
+        let content = Sidecar { key_check: key.check_value(), nonces: nonces.to_vec() };
+        let mut text = format!("{}\n", content.key_check);
+        for nonce in nonces {
+            text.push_str(&hex(nonce));
+            text.push('\n');
+        }
+        let fresh = beside(&self.sidecar, ".new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &self.sidecar)?;
+        self.content = Some(content);
+        Ok(())
+    }
+
+    /// Renames the database with its log and sidecar, and returns where it is now.
+    pub fn set_aside(&self, path: &Path, now_us: i64) -> Result<PathBuf, ReplicaError> {
+        let aside = beside(path, &format!(".set-aside-{now_us}"));
+        for suffix in ["", "-wal", "-shm", ".device"] {
+            match std::fs::rename(beside(path, suffix), beside(&aside, suffix)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        Ok(aside)
+    }
+}
+
+fn read_sidecar(text: &str) -> Option<Sidecar> {
+    let mut lines = text.lines();
+    let key_check = lines.next()?.to_owned();
+    let nonces = lines.filter_map(unhex::<16>).collect();
+    Some(Sidecar { key_check, nonces })
+}

@@ -1,0 +1,281 @@
+//! `sync_intent` and `sync_change`: what people did here, until its fate is settled and for 30 days after.
+
+use crate::error::ReplicaError;
+use minicbor::bytes::ByteVec;
+use neonpro_contract::catalogue::{FacetId, TableId};
+use neonpro_contract::edit::{DocumentChange, DocumentId, Intent};
+use neonpro_contract::fate::Code;
+use neonpro_contract::ids::{EditId, RecordId};
+use neonpro_contract::time::ServerInstant;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
+
+/// Where an edit stands. Below [`State::SetAside`] its changes are part of what the screens show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Waits to be sent.
+    Queued = 0,
+    /// Sent in this session, no answer yet.
+    Sent = 1,
+    /// Sent in an earlier session whose answer never came.
+    Unknown = 2,
+    /// The server keeps it until a dependency arrives.
+    Held = 3,
+    /// The server set it aside; what builds on it has not been re-expressed yet.
+    Rejected = 4,
+    /// Set aside: a person must look at it.
+    SetAside = 5,
+    /// Set aside and dealt with: resent, handed over, dismissed or released.
+    Closed = 6,
+    /// Merged by the server.
+    Accepted = 7,
+}
+
+impl State {
+    const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Sent,
+        Self::Unknown,
+        Self::Held,
+        Self::Rejected,
+        Self::SetAside,
+        Self::Closed,
+        Self::Accepted,
+    ];
+
+    fn read(number: i64) -> Result<Self, ReplicaError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| *state as i64 == number)
+            .ok_or(ReplicaError::Bookkeeping("state of an edit"))
+    }
+
+    /// Whether its changes are part of what the screens show, beyond what the server has.
+    pub fn is_pending(self) -> bool {
+        self < Self::SetAside
+    }
+}
+
+/// Whether the bytes of an edit changed after the server may have seen them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reexpressed {
+    /// No.
+    Never = 0,
+    /// Yes, and the new bytes were not sent yet.
+    Unsent = 1,
+    /// Yes, and the new bytes were sent.
+    Resent = 2,
+}
+
+/// One edit made here.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredIntent {
+    pub n: i64,
+    pub state: State,
+    pub intent: Intent,
+    pub reexpressed: Reexpressed,
+    pub code: Option<Code>,
+    pub set_aside_as: Option<String>,
+    pub seq: Option<i64>,
+    pub settled_at: Option<i64>,
+    pub closed_how: Option<String>,
+}
+
+const COLUMNS: &str = "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at, closed_how";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
+    let (state, intent, code) = (row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(4)?);
+    let n = row.get(0)?;
+    let reexpressed = match row.get::<_, i64>(3)? {
+        0 => Reexpressed::Never,
+        1 => Reexpressed::Unsent,
+        _ => Reexpressed::Resent,
+    };
+    let (set_aside_as, seq, settled_at, closed_how) = (row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    let intent = serde_json::from_str(&intent).map_err(|_| ReplicaError::Bookkeeping("intent"));
+    let code = code.as_deref().and_then(Code::from_name);
+    Ok(intent.and_then(|intent| {
+        let state = State::read(state)?;
+        Ok(StoredIntent { n, state, intent, reexpressed, code, set_aside_as, seq, settled_at, closed_how })
+    }))
+}
+
+/// Stores an edit and its changes; returns its place in the order of edits.
+pub(crate) fn append(
+    conn: &Connection,
+    intent: &Intent,
+    changes: &[DocumentChange],
+    envelope: &[u8],
+    signature: &[u8],
+) -> Result<i64, ReplicaError> {
+    let text = serde_json::to_string(intent).map_err(|_| ReplicaError::Bookkeeping("intent"))?;
+    conn.prepare_cached(
+        "INSERT INTO sync_intent (edit, state, captured_at, intent, envelope, signature) VALUES (?1, 0, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![intent.edit.0.as_bytes(), intent.captured_at.0, text, envelope, signature])?;
+    let n = conn.last_insert_rowid();
+    append_changes(conn, n, changes)?;
+    Ok(n)
+}
+
+/// Stores the changes of an edit, in order.
+pub(crate) fn append_changes(conn: &Connection, n: i64, changes: &[DocumentChange]) -> Result<(), ReplicaError> {
+    let sql = "INSERT INTO sync_change (n, position, table_id, record, facet, epoch, bytes)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let mut statement = conn.prepare_cached(sql)?;
+    for (position, change) in changes.iter().enumerate() {
+        let (id, record) = (&change.document, change.document.record.0.as_bytes());
+        statement.execute(params![
+            n,
+            i64::try_from(position).unwrap_or(i64::MAX),
+            id.table.0,
+            record,
+            id.facet.0,
+            change.epoch,
+            change.change.as_slice()
+        ])?;
+    }
+    Ok(())
+}
+
+/// The changes of an edit, in order.
+pub(crate) fn list_changes(conn: &Connection, n: i64) -> Result<Vec<DocumentChange>, ReplicaError> {
+    let sql = "SELECT table_id, record, facet, epoch, bytes FROM sync_change WHERE n = ?1 ORDER BY position";
+    let changes = conn.prepare_cached(sql)?.query_map([n], |row| {
+        let document = DocumentId {
+            table: TableId(row.get(0)?),
+            record: RecordId(Uuid::from_bytes(row.get(1)?)),
+            facet: FacetId(row.get(2)?),
+        };
+        Ok(DocumentChange { document, epoch: row.get(3)?, change: ByteVec::from(row.get::<_, Vec<u8>>(4)?) })
+    })?
+    .collect::<Result<_, _>>()?;
+    Ok(changes)
+}
+
+pub(crate) fn purge_changes(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
+    conn.prepare_cached("DELETE FROM sync_change WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// A change that is not part of the confirmed document yet.
+#[derive(Debug, Clone)]
+pub(crate) struct PendingChange {
+    pub n: i64,
+    pub epoch: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// Pending changes of a document, oldest first.
+pub(crate) fn list_pending_changes(conn: &Connection, id: &DocumentId) -> Result<Vec<PendingChange>, ReplicaError> {
+    let sql = "SELECT c.n, c.epoch, c.bytes FROM sync_change c JOIN sync_intent i ON i.n = c.n
+        WHERE c.record = ?1 AND c.table_id = ?2 AND c.facet = ?3 AND i.state < 5 ORDER BY c.n, c.position";
+    let pending = conn
+        .prepare_cached(sql)?
+        .query_map(params![id.record.0.as_bytes(), id.table.0, id.facet.0], |row| {
+            Ok(PendingChange { n: row.get(0)?, epoch: row.get(1)?, bytes: row.get(2)? })
+        })?
+        .collect::<Result<_, _>>()?;
+    Ok(pending)
+}
+
+pub(crate) fn find(conn: &Connection, edit: EditId) -> Result<Option<StoredIntent>, ReplicaError> {
+    let sql = format!("SELECT {COLUMNS} FROM sync_intent WHERE edit = ?1");
+    conn.prepare_cached(&sql)?.query_row([edit.0.as_bytes()], read).optional()?.transpose()
+}
+
+pub(crate) fn load(conn: &Connection, n: i64) -> Result<StoredIntent, ReplicaError> {
+    let sql = format!("SELECT {COLUMNS} FROM sync_intent WHERE n = ?1");
+    conn.prepare_cached(&sql)?.query_row([n], read)?
+}
+
+/// Edits in a state, oldest first.
+pub(crate) fn list_in_state(conn: &Connection, state: State) -> Result<Vec<StoredIntent>, ReplicaError> {
+    let sql = format!("SELECT {COLUMNS} FROM sync_intent WHERE state = ?1 ORDER BY n");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut rows = statement.query([state as i64])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)??);
+    }
+    Ok(found)
+}
+
+pub(crate) fn any_in_state(conn: &Connection, states: &[State]) -> Result<bool, ReplicaError> {
+    let mut statement = conn.prepare_cached("SELECT 1 FROM sync_intent WHERE state = ?1 LIMIT 1")?;
+    for state in states {
+        if statement.exists([*state as i64])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+pub(crate) fn mark_state(conn: &Connection, n: i64, state: State) -> Result<(), ReplicaError> {
+    conn.prepare_cached("UPDATE sync_intent SET state = ?2 WHERE n = ?1")?.execute(params![n, state as i64])?;
+    Ok(())
+}
+
+/// The bytes an edit travels as were made anew.
+pub(crate) fn mark_reexpressed(
+    conn: &Connection,
+    n: i64,
+    envelope: &[u8],
+    signature: &[u8],
+    after_sending: bool,
+) -> Result<(), ReplicaError> {
+    conn.prepare_cached("UPDATE sync_intent SET envelope = ?2, signature = ?3, reexpressed = ?4 WHERE n = ?1")?
+        .execute(params![n, envelope, signature, after_sending])?;
+    Ok(())
+}
+
+/// The server merged it. `seq` is `None` for one that turned out to change nothing.
+pub(crate) fn mark_accepted(
+    conn: &Connection,
+    n: i64,
+    merged: Option<(i64, ServerInstant)>,
+    now_us: i64,
+) -> Result<(), ReplicaError> {
+    let (seq, merged_at) = (merged.map(|(seq, _)| seq), merged.map(|(_, at)| at.0));
+    conn.prepare_cached("UPDATE sync_intent SET state = ?2, seq = ?3, merged_at = ?4, settled_at = ?5 WHERE n = ?1")?
+        .execute(params![n, State::Accepted as i64, seq, merged_at, now_us])?;
+    purge_changes(conn, n)
+}
+
+/// The server (or a re-expression here) set it aside.
+pub(crate) fn mark_set_aside(
+    conn: &Connection,
+    n: i64,
+    state: State,
+    code: Code,
+    how: &str,
+    now_us: i64,
+) -> Result<(), ReplicaError> {
+    conn.prepare_cached(
+        "UPDATE sync_intent SET state = ?2, code = ?3, set_aside_as = ?4, settled_at = ?5 WHERE n = ?1",
+    )?
+    .execute(params![n, state as i64, code.as_str(), how, now_us])?;
+    Ok(())
+}
+
+/// A person (or the server, by releasing it) dealt with one that was set aside. Nothing of it is deleted.
+pub(crate) fn mark_closed(
+    conn: &Connection,
+    n: i64,
+    how: &str,
+    by: Option<&[u8; 16]>,
+    now_us: i64,
+) -> Result<(), ReplicaError> {
+    conn.prepare_cached(
+        "UPDATE sync_intent SET state = ?2, closed_how = ?3, closed_by = ?4, closed_at = ?5 WHERE n = ?1",
+    )?
+    .execute(params![n, State::Closed as i64, how, by, now_us])?;
+    purge_changes(conn, n)
+}
+
+/// Drops accepted edits settled before an instant. Nothing else is ever dropped.
+pub(crate) fn purge_accepted_before(conn: &Connection, before_us: i64) -> Result<usize, ReplicaError> {
+    Ok(conn
+        .prepare_cached("DELETE FROM sync_intent WHERE state = 7 AND settled_at < ?1")?
+        .execute([before_us])?)
+}

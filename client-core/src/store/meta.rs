@@ -1,0 +1,171 @@
+//! `sync_meta`: where the replica stands. One row, mirrored in memory by the writer.
+
+use crate::error::ReplicaError;
+use minicbor::{Decode, Encode};
+use neonpro_contract::digest::Digest;
+use neonpro_contract::time::{Capture, DeviceInstant, ServerInstant};
+use neonpro_contract::wire::Position;
+use rusqlite::{Connection, params};
+
+/// How far an unmeasured clock may be off, ms.
+const CLOCK_UNMEASURED_MS: u32 = 60_000;
+/// How fast a tablet's clock drifts, in ms per day (50 ppm).
+const CLOCK_DRIFT_MS_PER_DAY: i64 = 4_320;
+const US_PER_DAY: i64 = neonpro_contract::time::US_PER_DAY;
+
+/// An unfinished first sync.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Bootstrap {
+    /// Where it stands; `None` before the first page.
+    #[n(0)]
+    pub position: Option<Position>,
+    /// The clinic's head when it began: the feed is read from there afterwards.
+    #[n(1)]
+    pub start_head: i64,
+    /// Records received.
+    #[n(2)]
+    pub done: u64,
+    /// Records announced.
+    #[n(3)]
+    pub total: u64,
+    /// Rows existed before it began, so rows that are not met again must go at its end.
+    #[n(4)]
+    pub again: bool,
+    /// Whether the server has said where its head is.
+    #[n(5)]
+    pub begun: bool,
+}
+
+/// Where the replica stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Meta {
+    pub nonce: [u8; 16],
+    pub generation: u32,
+    pub cursor: i64,
+    pub reference_seq: i64,
+    pub digest: Digest,
+    pub server_epoch: Option<[u8; 16]>,
+    pub head: i64,
+    pub bootstrap: Option<Bootstrap>,
+    pub last_confirmed_at: Option<ServerInstant>,
+    pub clock_offset_us: i64,
+    pub clock_uncertainty_ms: Option<u32>,
+    pub clock_measured_at: Option<i64>,
+    pub lease_until: Option<i64>,
+    pub repair: bool,
+    pub copied_at: Option<i64>,
+    pub stopped: Option<String>,
+}
+
+const UPDATE: &str = "UPDATE sync_meta SET nonce = ?1, generation = ?2, cursor = ?3, reference_seq = ?4, digest = ?5,
+    server_epoch = ?6, head = ?7, bootstrap = ?8, last_confirmed_at = ?9, clock_offset_us = ?10,
+    clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_until = ?13, repair = ?14, copied_at = ?15,
+    stopped = ?16 WHERE one = 1";
+
+const SELECT: &str = "SELECT nonce, generation, cursor, reference_seq, digest, server_epoch, head, bootstrap,
+    last_confirmed_at, clock_offset_us, clock_uncertainty_ms, clock_measured_at, lease_until, repair, copied_at,
+    stopped FROM sync_meta WHERE one = 1";
+
+impl Meta {
+    /// A replica that has never synced.
+    pub fn first(nonce: [u8; 16]) -> Self {
+        Self {
+            nonce,
+            generation: 1,
+            cursor: -1,
+            reference_seq: 0,
+            digest: Digest::default(),
+            server_epoch: None,
+            head: -1,
+            bootstrap: None,
+            last_confirmed_at: None,
+            clock_offset_us: 0,
+            clock_uncertainty_ms: None,
+            clock_measured_at: None,
+            lease_until: None,
+            repair: false,
+            copied_at: None,
+            stopped: None,
+        }
+    }
+
+    pub fn append(&self, conn: &Connection) -> Result<(), ReplicaError> {
+        conn.execute(
+            "INSERT INTO sync_meta (one, nonce, digest) VALUES (1, ?1, ?2)",
+            params![self.nonce, self.digest.to_bytes()],
+        )?;
+        self.update(conn)
+    }
+
+    pub fn update(&self, conn: &Connection) -> Result<(), ReplicaError> {
+        let bootstrap = self.bootstrap.as_ref().map(|state| minicbor::to_vec(state).unwrap_or_default());
+        conn.prepare_cached(UPDATE)?.execute(params![
+            self.nonce,
+            self.generation,
+            self.cursor,
+            self.reference_seq,
+            self.digest.to_bytes(),
+            self.server_epoch,
+            self.head,
+            bootstrap,
+            self.last_confirmed_at.map(|at| at.0),
+            self.clock_offset_us,
+            self.clock_uncertainty_ms,
+            self.clock_measured_at,
+            self.lease_until,
+            self.repair,
+            self.copied_at,
+            self.stopped,
+        ])?;
+        Ok(())
+    }
+
+    pub fn load(conn: &Connection) -> Result<Self, ReplicaError> {
+        let (mut meta, bootstrap) = conn.query_row(SELECT, [], |row| {
+            let bootstrap: Option<Vec<u8>> = row.get(7)?;
+            let meta = Self {
+                nonce: row.get(0)?,
+                generation: row.get(1)?,
+                cursor: row.get(2)?,
+                reference_seq: row.get(3)?,
+                digest: Digest::from_bytes(row.get(4)?),
+                server_epoch: row.get(5)?,
+                head: row.get(6)?,
+                bootstrap: None,
+                last_confirmed_at: row.get::<_, Option<i64>>(8)?.map(ServerInstant),
+                clock_offset_us: row.get(9)?,
+                clock_uncertainty_ms: row.get(10)?,
+                clock_measured_at: row.get(11)?,
+                lease_until: row.get(12)?,
+                repair: row.get(13)?,
+                copied_at: row.get(14)?,
+                stopped: row.get(15)?,
+            };
+            Ok((meta, bootstrap))
+        })?;
+        meta.bootstrap = bootstrap
+            .map(|bytes| minicbor::decode(&bytes).map_err(|_| ReplicaError::Bookkeeping("bootstrap")))
+            .transpose()?;
+        Ok(meta)
+    }
+
+    /// The capture of something that happens now.
+    pub fn capture(&self, now_us: i64) -> Capture {
+        Capture { at: DeviceInstant(self.server_time(now_us)), uncertainty_ms: self.uncertainty_ms(now_us) }
+    }
+
+    /// The server's time when this clock shows `now_us`, as last measured.
+    pub fn server_time(&self, now_us: i64) -> i64 {
+        now_us.saturating_add(self.clock_offset_us)
+    }
+
+    /// The measured uncertainty, widened by the drift since.
+    fn uncertainty_ms(&self, now_us: i64) -> u32 {
+        let (Some(measured), Some(at)) = (self.clock_uncertainty_ms, self.clock_measured_at) else {
+            return CLOCK_UNMEASURED_MS;
+        };
+        let elapsed = now_us.saturating_sub(at).saturating_abs();
+        let drift = elapsed.saturating_mul(CLOCK_DRIFT_MS_PER_DAY).checked_div(US_PER_DAY).unwrap_or(0);
+        measured.saturating_add(u32::try_from(drift).unwrap_or(u32::MAX)).clamp(1, u32::MAX)
+    }
+}

@@ -1,0 +1,48 @@
+// What plain forms and links cannot do alone: hear that the replica changed and fetch the regions that show it.
+// Never swaps a region in which somebody is typing.
+"use strict";
+
+document.documentElement.classList.add("script");
+
+(() => {
+  const COALESCE_MS = 250;
+  let pending = null;
+
+  const announce = () => {
+    if (pending !== null) return;
+    pending = window.setTimeout(() => {
+      pending = null;
+      document.body.dispatchEvent(new CustomEvent("neonpro:changed"));
+    }, COALESCE_MS);
+  };
+
+  const events = new EventSource("/eventos");
+  events.addEventListener("changed", announce);
+  // After a pause (a suspended tablet) something may have been missed.
+  events.addEventListener("open", announce);
+  window.addEventListener("pagehide", () => events.close());
+
+  const typedIn = (control) => {
+    if (control.type === "hidden") return false;
+    if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
+    if (control.tagName === "SELECT") {
+      return [...control.options].some((option) => option.selected !== option.defaultSelected);
+    }
+    return control.value !== control.defaultValue;
+  };
+
+  const inUse = (region) =>
+    region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")
+    || region.querySelector("details[open]") !== null
+    || [...region.querySelectorAll("input, select, textarea")].some(typedIn);
+
+  document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
+    if (inUse(event.detail.target)) event.detail.shouldSwap = false;
+  });
+
+  // Choices that apply at once; without scripts the form shows its button.
+  document.body.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-at-once]");
+    if (form !== null) form.requestSubmit();
+  });
+})();

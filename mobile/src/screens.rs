@@ -1,0 +1,51 @@
+//! The screens: one file each, its template beside it.
+//!
+//! Owns routes and what each shows. Never decides what an edit means. Invariant: every screen works with plain links
+//! and forms; scripts only make it fresher.
+
+pub mod appointment;
+pub mod events;
+pub mod form_page;
+pub mod frame;
+pub mod patient;
+pub mod patients;
+pub mod person;
+pub mod session;
+pub mod sync;
+pub mod today;
+
+use crate::app::App;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+/// Bytes of a posted form: two long texts, three times over for percent-encoding.
+const FORM_BYTES_MAX: usize = 8 * neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
+
+/// Every route behind the door.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(today::show))
+        .route("/pacientes", get(patients::show).post(patient::new::create))
+        .route("/pacientes/novo", get(patient::new::show))
+        .route("/pacientes/{id}", get(patient::show).post(patient::identity::save))
+        .route("/pacientes/{id}/itens", post(patient::health::save_member))
+        .route("/pacientes/{id}/notas", post(patient::health::save_notes))
+        .route("/pacientes/{id}/consentimentos", post(patient::consents::record))
+        .route("/pacientes/{id}/planos", post(patient::plans::create))
+        .route("/pacientes/{id}/sessoes/nova", get(session::new))
+        .route("/pacientes/{id}/sessoes", post(session::create))
+        .route("/sessoes/{id}", get(session::show).post(session::save))
+        .route("/agendamentos", post(appointment::create))
+        .route("/agendamentos/novo", get(appointment::new))
+        .route("/agendamentos/{id}", get(appointment::show).post(appointment::save))
+        .route("/sincronizacao", get(sync::show))
+        .route("/sincronizacao/{edit}", post(sync::act))
+        .route("/conexao", post(person::connect))
+        .route("/autor", post(person::choose))
+        .route("/eventos", get(events::stream))
+        .route("/estado.json", get(events::status))
+        .route("/recursos/{name}", get(crate::assets::show))
+        .fallback(async || crate::failure::Failure::NotFound)
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+}

@@ -1,0 +1,235 @@
+//! One appointment: booking it, moving it, changing its status.
+
+use super::form_page::{FormPage, Tab};
+use super::frame::{Frame, Page};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::forms::appointment::{self as form, Shown};
+use crate::forms::input::FormBody;
+use crate::forms::{Posted, Problems, Wanted, field, text_or_null};
+use crate::read::{Record, agenda, badge::Badge, find_record, sync, text as text_of, zone};
+use crate::text;
+use crate::visit::{Visit, done};
+use crate::write::{Outcome, Refusal, create as create_record, update};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use neonpro_client_core::Replica;
+use neonpro_contract::ids::RecordId;
+use serde::Deserialize;
+
+const TABLE: &str = "appointments";
+
+/// What an open or new appointment starts from.
+#[derive(Deserialize)]
+pub struct AppointmentQuery {
+    /// Whom a new one is for.
+    paciente: Option<RecordId>,
+    /// Day of a new one, ISO.
+    dia: Option<String>,
+    /// Revision when the page was drawn.
+    visto: Option<String>,
+    /// The set-aside edit whose text is to be corrected.
+    corrigir: Option<String>,
+}
+
+/// What is drawn: an existing record or a new one of this patient.
+struct Subject {
+    id: Option<RecordId>,
+    record: Record,
+    patient: String,
+    shown: Shown,
+}
+
+/// The empty form; without a patient, the list to choose one.
+pub async fn new(
+    State(app): State<App>,
+    visit: Visit,
+    Query(query): Query<AppointmentQuery>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let kept = match &query.corrigir {
+            Some(edit) => sync::find_kept_creation(replica, edit, TABLE)?,
+            None => None,
+        };
+        let patient = kept.as_ref().and_then(|kept| kept.get("patient_id").parse().ok()).or(query.paciente);
+        let Some(patient) = patient else { return Ok(Redirect::to("/pacientes?ok=escolha_paciente").into_response()) };
+        let subject = blank(replica, patient, query.dia, now_us)?;
+        let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
+        Ok(draw(replica, &visit, now_us, subject, None, typed.as_ref())?.into_response())
+    })
+    .await
+}
+
+/// The form of an existing appointment.
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<RecordId>,
+    Query(query): Query<AppointmentQuery>,
+) -> Result<Page, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let kept = match &query.corrigir {
+            Some(edit) => sync::find_kept(replica, edit, TABLE, id)?,
+            None => None,
+        };
+        let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
+        draw(replica, &visit, now_us, existing(replica, id)?, query.visto.as_deref(), typed.as_ref())
+    })
+    .await
+}
+
+/// Books it.
+pub async fn create(
+    State(app): State<App>,
+    visit: Visit,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let posted = Posted::new(pairs);
+        let patient: RecordId = posted.get("patient_id").parse().map_err(|_| Failure::NotFound)?;
+        let mut wanted = read(replica, &posted, &Record::new())?;
+        if let Some(field) = field(TABLE, "patient_id") {
+            wanted.put(field, text_or_null(&patient.to_string()));
+        }
+        match create_record(replica, &visit, TABLE, wanted)? {
+            Outcome::Saved(id) => Ok(done(&format!("/agendamentos/{id}"), "agendamento")),
+            Outcome::Unchanged => Ok(done("/", "sem_mudanca")),
+            Outcome::Refused(refusal) => {
+                let here = visit.at(format!("/agendamentos/novo?paciente={patient}"));
+                let subject = blank(replica, patient, None, now_us)?;
+                refused(draw(replica, &here, now_us, subject, None, Some(&(posted, refusal)))?)
+            }
+        }
+    })
+    .await
+}
+
+/// Saves what was touched.
+pub async fn save(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<RecordId>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let posted = Posted::new(pairs);
+        let subject = existing(replica, id)?;
+        let wanted = read(replica, &posted, &subject.record)?;
+        let here = format!("/agendamentos/{id}");
+        match update(replica, &visit, TABLE, id, wanted)? {
+            Outcome::Saved(_) => Ok(done(&here, "agendamento")),
+            Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
+            Outcome::Refused(refusal) => {
+                refused(draw(replica, &visit.at(here), now_us, subject, None, Some(&(posted, refusal)))?)
+            }
+        }
+    })
+    .await
+}
+
+fn read(replica: &Replica, posted: &Posted, record: &Record) -> Result<Wanted, Failure> {
+    let usual = match posted.trimmed("service_type_id") {
+        "" => None,
+        service => agenda::find_usual_minutes(replica, service)?,
+    };
+    Ok(form::read(posted, record, zone(replica)?, usual))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
+fn refused(page: Page) -> Result<Response, Failure> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+fn blank(replica: &Replica, patient: RecordId, day: Option<String>, now_us: i64) -> Result<Subject, Failure> {
+    find_record(replica, "patients", patient)?.ok_or(Failure::NotFound)?;
+    let zone = zone(replica)?;
+    let today = zone.day(now_us).map(|day| day.to_string()).unwrap_or_default();
+    let shown = Shown { day: day.unwrap_or(today), time: String::new(), minutes: String::new() };
+    Ok(Subject { id: None, record: Record::new(), patient: patient.to_string(), shown })
+}
+
+fn existing(replica: &Replica, id: RecordId) -> Result<Subject, Failure> {
+    let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
+    let shown = form::shown(&record, zone(replica)?);
+    Ok(Subject { id: Some(id), patient: text_of(&record, "patient_id").to_owned(), record, shown })
+}
+
+fn draw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    subject: Subject,
+    seen: Option<&str>,
+    typed: Option<&(Posted, Refusal)>,
+) -> Result<Page, Failure> {
+    let none = Problems::new();
+    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let choices = agenda::list_choices(replica)?;
+    let title = if subject.id.is_some() { text::agenda::APPOINTMENT } else { text::agenda::NEW };
+    let mut frame = Frame::load(replica, visit, now_us, title, Tab::Today)?.live("#cabecalho");
+    if subject.id.is_some() {
+        frame = frame.open_record(&revision(&subject), seen);
+    }
+    let patient = patient_name(replica, &subject.patient)?;
+    let id = subject.id.map(|id| id.to_string());
+    FormPage {
+        frame,
+        title: title.to_owned(),
+        state: id.as_deref().map(|id| Badge::of(replica, TABLE, id)).transpose()?,
+        subtitle: Some(patient),
+        subtitle_href: Some(format!("/pacientes/{}", subject.patient)),
+        warnings: warnings(replica, &subject)?,
+        form: Some(FormBody {
+            action: id.as_deref().map_or("/agendamentos".to_owned(), |id| format!("/agendamentos/{id}")),
+            problem: typed.and_then(|(_, refusal)| refusal.problem),
+            inputs: form::inputs(&subject.record, &subject.shown, choices, posted, problems),
+            extra: hidden_patient(&subject),
+            submit: text::SAVE,
+            cancel: Some("/".to_owned()),
+        }),
+        fixed: Vec::new(),
+    }
+    .page()
+}
+
+/// The patient of a new appointment travels with its form. The id was parsed, so it needs no escaping.
+fn hidden_patient(subject: &Subject) -> String {
+    match subject.id {
+        None => format!("<input type=\"hidden\" name=\"patient_id\" value=\"{}\">", subject.patient),
+        Some(_) => String::new(),
+    }
+}
+
+fn patient_name(replica: &Replica, patient: &str) -> Result<String, Failure> {
+    let record = match patient.parse() {
+        Ok(id) => find_record(replica, "patients", id)?,
+        Err(_) => None,
+    };
+    let name = record.as_ref().map_or("", |record| text_of(record, "name"));
+    Ok(if name.is_empty() { text::agenda::PATIENT_UNKNOWN.to_owned() } else { name.to_owned() })
+}
+
+fn warnings(replica: &Replica, subject: &Subject) -> Result<Vec<&'static str>, Failure> {
+    let of = |name| form::instant(&subject.record, name);
+    let professional = text_of(&subject.record, "professional_id");
+    let (Some(id), Some(start), Some(end)) = (subject.id, of("start_time"), of("end_time")) else {
+        return Ok(Vec::new());
+    };
+    let over = matches!(text_of(&subject.record, "status"), "cancelled" | "no_show" | "rescheduled");
+    if professional.is_empty() || over {
+        return Ok(Vec::new());
+    }
+    let overlaps = agenda::overlaps(replica, professional, (start, end), Some(&id.to_string()))?;
+    Ok(if overlaps { vec![text::agenda::OVERLAP] } else { Vec::new() })
+}
+
+fn revision(subject: &Subject) -> String {
+    let of = |name| text_of(&subject.record, name);
+    let fields = [of("status"), of("professional_id"), of("service_type_id"), of("notes"), of("start_time")];
+    crate::read::revision(fields.into_iter().chain([subject.shown.minutes.as_str()]))
+}

@@ -1,0 +1,185 @@
+//! What stands around every screen: navigation, the three facts, who is using the tablet, messages.
+//!
+//! Owns the strip that is on every page. Invariant: the strip shows the facts the replica reports, never what a
+//! screen hopes.
+
+use crate::failure::Failure;
+use crate::report;
+use crate::text;
+use crate::visit::Visit;
+use crate::zone::Zone;
+use askama::Template;
+use axum::response::Html;
+use neonpro_client_core::Replica;
+use neonpro_contract::ids::AuthorId;
+
+/// A drawn page.
+pub type Page = Html<String>;
+
+/// Which tab a screen belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Hoje.
+    Today,
+    /// Pacientes.
+    Patients,
+    /// Sincronização.
+    Sync,
+}
+
+/// Somebody who may use the tablet.
+pub struct PersonView {
+    /// Professional id.
+    pub id: AuthorId,
+    /// Name.
+    pub name: String,
+    /// Role in words.
+    pub role: &'static str,
+}
+
+/// The frame of one page.
+pub struct Frame {
+    /// Title of the page.
+    pub title: String,
+    /// Its tab.
+    pub tab: Tab,
+    /// The clinic's name.
+    pub clinic: String,
+    /// The strip.
+    pub strip: Strip,
+    /// Who may use the tablet.
+    pub people: Vec<PersonView>,
+    /// Who uses it, if that person is one of them.
+    pub author: Option<AuthorId>,
+    /// The page's address.
+    pub here: String,
+    /// Regions that are fetched again when something changed.
+    pub live: String,
+    /// Where from.
+    pub live_from: String,
+    /// Whether the open record changed elsewhere.
+    pub moved: bool,
+    /// Message of the last action.
+    pub notice: Option<&'static str>,
+    /// Why nothing was saved.
+    pub problem: Option<&'static str>,
+}
+
+impl Frame {
+    /// Reads what the frame shows.
+    ///
+    /// # Errors
+    /// What the replica reports.
+    pub fn load(replica: &Replica, visit: &Visit, now_us: i64, title: &str, tab: Tab) -> Result<Self, Failure> {
+        let zone = crate::read::zone(replica)?;
+        let people = list_people(replica)?;
+        let author = visit.author.filter(|author| people.iter().any(|person| person.id == *author));
+        Ok(Self {
+            title: title.to_owned(),
+            tab,
+            clinic: replica.identity().clinic_name.clone(),
+            strip: Strip::load(replica, zone, now_us, &visit.here)?,
+            people,
+            author,
+            here: visit.here.clone(),
+            live: "#situacao".to_owned(),
+            live_from: visit.here.clone(),
+            moved: false,
+            notice: visit.notice,
+            problem: None,
+        })
+    }
+
+    /// Regions of the page that are fetched again, beside the strip.
+    #[must_use]
+    pub fn live(mut self, regions: &str) -> Self {
+        self.live = format!("#situacao,{regions}");
+        self
+    }
+
+    /// The open record: the ribbon appears once it is no longer the one that was drawn.
+    #[must_use]
+    pub fn open_record(mut self, revision: &str, seen: Option<&str>) -> Self {
+        self.moved = seen.is_some_and(|seen| seen != revision);
+        let revision = seen.unwrap_or(revision);
+        let path = self.here.split('?').next().unwrap_or("/");
+        self.live_from = format!("{path}?visto={revision}");
+        self.live.push_str(",#faixa");
+        self
+    }
+
+    /// Says why nothing was saved.
+    #[must_use]
+    pub fn problem(mut self, problem: Option<&'static str>) -> Self {
+        self.problem = problem;
+        self
+    }
+}
+
+/// Who may use the tablet, as views.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_people(replica: &Replica) -> Result<Vec<PersonView>, Failure> {
+    let users = replica.users()?;
+    Ok(users
+        .into_iter()
+        .map(|user| PersonView { id: user.id, name: user.name, role: text::role(user.role.name()) })
+        .collect())
+}
+
+/// Progress of a first sync.
+pub struct ProgressView {
+    /// Received.
+    pub done: u64,
+    /// Announced.
+    pub total: u64,
+    /// Both in words.
+    pub text: String,
+}
+
+/// The strip with the three facts and the connection.
+#[derive(Template)]
+#[template(path = "strip.html")]
+pub struct Strip {
+    confirmed: String,
+    waiting: String,
+    waiting_long: bool,
+    attention: u64,
+    tone: &'static str,
+    connection: &'static str,
+    switched_off: bool,
+    progress: Option<ProgressView>,
+    here: String,
+}
+
+impl Strip {
+    fn load(replica: &Replica, zone: Zone, now_us: i64, here: &str) -> Result<Self, Failure> {
+        let facts = report::facts(&replica.status()?);
+        let confirmed = facts.confirmed_at_us.map(|at| zone.moment(at, now_us));
+        let (tone, connection) = facts.connection.words();
+        Ok(Self {
+            confirmed: confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned()),
+            waiting: text::status::waiting(facts.waiting_records, facts.waiting_photos, facts.waiting_photo_bytes),
+            waiting_long: facts.waiting_long(now_us),
+            attention: facts.attention,
+            tone,
+            connection,
+            switched_off: facts.connection.is_switched_off(),
+            progress: facts.bootstrap.map(|(done, total)| ProgressView {
+                done: done.min(total),
+                total,
+                text: text::status::progress(done, total),
+            }),
+            here: here.to_owned(),
+        })
+    }
+}
+
+/// Draws a page.
+///
+/// # Errors
+/// The template failed.
+pub fn page(template: &impl Template) -> Result<Page, Failure> {
+    Ok(Html(template.render()?))
+}

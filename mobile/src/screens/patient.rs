@@ -1,0 +1,144 @@
+//! A patient's card: identity, health, consents, appointments, plans and sessions.
+//!
+//! Owns the page; each form of it has a file of its own. Invariant: a refused form is drawn within the same page,
+//! with everything that was typed.
+
+pub mod consents;
+pub mod health;
+pub mod identity;
+pub mod new;
+pub mod plans;
+
+use super::frame::{Frame, Page, Tab};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::forms::patient::Disputes;
+use crate::forms::{Posted, Problems};
+use crate::read::agenda::{AppointmentView, list_of_patient};
+use crate::read::badge::Badge;
+use crate::read::care::{PlanView, list_plans};
+use crate::read::{Record, find_record, patients, sync, zone};
+use crate::text;
+use crate::visit::Visit;
+use crate::write::Refusal;
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use consents::ConsentView;
+use health::{HealthView, Member};
+use neonpro_client_core::Replica;
+use neonpro_contract::ids::RecordId;
+use neonpro_contract::permissions::Audience;
+use serde::Deserialize;
+
+const TABLE: &str = "patients";
+
+/// What the open page had shown.
+#[derive(Deserialize)]
+pub struct PatientQuery {
+    /// Revision of the record when the page was drawn.
+    visto: Option<String>,
+    /// The set-aside edit whose text is to be corrected.
+    corrigir: Option<String>,
+}
+
+/// What was typed into the page's forms and not saved.
+#[derive(Default)]
+pub struct Typed {
+    identity: Option<(Posted, Refusal)>,
+    notes: Option<(Posted, Refusal)>,
+    member: Option<(Posted, Member)>,
+    plan: Option<(Posted, Problems)>,
+    consent: Option<Posted>,
+    problem: Option<&'static str>,
+}
+
+#[derive(Template)]
+#[template(path = "patient.html")]
+struct PatientPage {
+    frame: Frame,
+    id: String,
+    name: String,
+    detail: String,
+    state: Badge,
+    identity: crate::forms::input::FormBody,
+    health: Option<HealthView>,
+    consents: Vec<ConsentView>,
+    appointments: Vec<AppointmentView>,
+    plans: Option<Vec<PlanView>>,
+    plan_title: crate::forms::input::Input,
+    care_warning: Option<&'static str>,
+}
+
+/// The card.
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<RecordId>,
+    Query(query): Query<PatientQuery>,
+) -> Result<Page, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let typed = match &query.corrigir {
+            Some(edit) => identity::corrected(replica, edit, id)?,
+            None => Typed::default(),
+        };
+        draw(replica, &visit, now_us, id, query.visto.as_deref(), &typed)
+    })
+    .await
+}
+
+/// The card again, with what was typed and why it was not saved.
+fn redraw(replica: &Replica, visit: &Visit, now_us: i64, id: RecordId, typed: &Typed) -> Result<Response, Failure> {
+    let page = draw(replica, &visit.at(format!("/pacientes/{id}")), now_us, id, None, typed)?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+fn draw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    id: RecordId,
+    seen: Option<&str>,
+    typed: &Typed,
+) -> Result<Page, Failure> {
+    let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
+    let zone = zone(replica)?;
+    let id = id.to_string();
+    let disputes = sync::list_disputes(replica, TABLE, &id)?;
+    let today = zone.day(now_us).unwrap_or_default();
+    let clinical = replica.identity().audience == Audience::Clinical;
+    let name = crate::read::text(&record, "name").to_owned();
+    let frame = Frame::load(replica, visit, now_us, &name, Tab::Patients)?
+        .live("#cabecalho,#alergias-barra,#agendamentos,#saude,#consentimentos,#planos")
+        .open_record(&revision(&record), seen)
+        .problem(typed.problem);
+    let page = PatientPage {
+        frame,
+        detail: patients::detail(&record, today),
+        state: Badge::of(replica, TABLE, &id)?,
+        identity: identity::form(&record, &disputes, &id, typed.identity.as_ref()),
+        health: clinical.then(|| health::view(&record, &disputes, &id, typed)),
+        consents: consents::list(replica, zone, now_us, &id, typed.consent.as_ref())?,
+        appointments: list_of_patient(replica, zone, &id)?,
+        plans: if clinical { Some(list_plans(replica, zone, &id)?) } else { None },
+        plan_title: plans::input(typed.plan.as_ref()),
+        care_warning: consents::care_warning(replica, &id, now_us)?,
+        name,
+        id,
+    };
+    super::frame::page(&page)
+}
+
+/// A mark of what the page's forms show.
+fn revision(record: &Record) -> String {
+    let fields = ["name", "date_of_birth", "cpf", "phone", "email", "address", "notes"];
+    crate::read::revision(fields.map(|field| crate::read::text(record, field)))
+}
+
+/// Disputes of one field, for its control.
+fn disputes_of(disputes: &Disputes, field: &str) -> Vec<String> {
+    let line = |value: &String| format!("{}: {value}", text::status::OTHER);
+    disputes.get(field).map(|values| values.iter().map(line).collect()).unwrap_or_default()
+}

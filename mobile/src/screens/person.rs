@@ -1,0 +1,30 @@
+//! Who is using the tablet, and whether it talks to the server: two switches on every page.
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::forms::Posted;
+use crate::visit::{local, remember};
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
+
+/// Remembers the person; one who does not belong to the clinic is forgotten again.
+pub async fn choose(State(app): State<App>, Form(pairs): Form<Vec<(String, String)>>) -> Result<Response, Failure> {
+    let posted = Posted::new(pairs);
+    let chosen = posted.get("autor").parse().ok();
+    let people = app.work(super::frame::list_people).await?;
+    let author = chosen.filter(|author| people.iter().any(|person| person.id == *author));
+    Ok(remember(&app, author, posted.get("de")))
+}
+
+/// Switches sending on or off.
+pub async fn connect(State(app): State<App>, Form(pairs): Form<Vec<(String, String)>>) -> Response {
+    let posted = Posted::new(pairs);
+    if let Some(sync) = app.sync() {
+        match posted.get("modo") {
+            "desligar" => sync.go_offline(),
+            "ligar" => sync.go_online(),
+            _ => {}
+        }
+    }
+    Redirect::to(local(posted.get("de"))).into_response()
+}

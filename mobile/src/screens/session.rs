@@ -1,0 +1,218 @@
+//! A treatment session: writing what happened. Never refused for want of consent: the act took place.
+
+use super::form_page::{FormPage, Tab};
+use super::frame::{Frame, Page};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::forms::input::FormBody;
+use crate::forms::{Posted, Problems, session as form};
+use crate::read::{Record, agenda, badge::Badge, care, find_record, number, sync, text as text_of};
+use crate::screens::patient::consents::care_warning;
+use crate::text;
+use crate::visit::{Visit, done};
+use crate::write::{Outcome, Refusal, create as create_record, update};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use neonpro_client_core::Replica;
+use neonpro_contract::ids::RecordId;
+use serde::Deserialize;
+
+const TABLE: &str = "treatment_sessions";
+
+/// What an open or new session starts from.
+#[derive(Deserialize)]
+pub struct SessionQuery {
+    /// Plan of a new one.
+    plano: Option<String>,
+    /// Revision when the page was drawn.
+    visto: Option<String>,
+    /// The set-aside edit whose text is to be corrected.
+    corrigir: Option<String>,
+}
+
+/// What is drawn: an existing record or a new one in this plan.
+struct Subject {
+    id: Option<RecordId>,
+    record: Record,
+    patient: String,
+    plan: String,
+}
+
+/// The empty form.
+pub async fn new(
+    State(app): State<App>,
+    visit: Visit,
+    Path(patient): Path<RecordId>,
+    Query(query): Query<SessionQuery>,
+) -> Result<Page, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let kept = match &query.corrigir {
+            Some(edit) => sync::find_kept_creation(replica, edit, TABLE)?,
+            None => None,
+        };
+        let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
+        let subject = blank(replica, patient, query.plano.unwrap_or_default())?;
+        draw(replica, &visit, now_us, &subject, None, typed.as_ref())
+    })
+    .await
+}
+
+/// The form of an existing session; only its text once it is locked.
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<RecordId>,
+    Query(query): Query<SessionQuery>,
+) -> Result<Page, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let kept = match &query.corrigir {
+            Some(edit) => sync::find_kept(replica, edit, TABLE, id)?,
+            None => None,
+        };
+        let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
+        draw(replica, &visit, now_us, &existing(replica, id)?, query.visto.as_deref(), typed.as_ref())
+    })
+    .await
+}
+
+/// Writes a session.
+pub async fn create(
+    State(app): State<App>,
+    visit: Visit,
+    Path(patient): Path<RecordId>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let posted = Posted::new(pairs);
+        let subject = blank(replica, patient, posted.trimmed("treatment_plan_id").to_owned())?;
+        let number = care::next_session_number(replica, &subject.plan)?;
+        let wanted = form::read(&posted, &Record::new(), Some(number));
+        match create_record(replica, &visit, TABLE, wanted)? {
+            Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{patient}"), "sessao")),
+            Outcome::Refused(refusal) => {
+                let here = visit.at(format!("/pacientes/{patient}/sessoes/nova"));
+                refused(draw(replica, &here, now_us, &subject, None, Some(&(posted, refusal)))?)
+            }
+        }
+    })
+    .await
+}
+
+/// Saves what was touched; what others wrote meanwhile stays.
+pub async fn save(
+    State(app): State<App>,
+    visit: Visit,
+    Path(id): Path<RecordId>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let posted = Posted::new(pairs);
+        let subject = existing(replica, id)?;
+        let here = format!("/sessoes/{id}");
+        match update(replica, &visit, TABLE, id, form::read(&posted, &subject.record, None))? {
+            Outcome::Saved(_) => Ok(done(&here, "sessao")),
+            Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
+            Outcome::Refused(refusal) => {
+                refused(draw(replica, &visit.at(here), now_us, &subject, None, Some(&(posted, refusal)))?)
+            }
+        }
+    })
+    .await
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
+fn refused(page: Page) -> Result<Response, Failure> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+fn blank(replica: &Replica, patient: RecordId, plan: String) -> Result<Subject, Failure> {
+    find_record(replica, "patients", patient)?.ok_or(Failure::NotFound)?;
+    Ok(Subject { id: None, record: Record::new(), patient: patient.to_string(), plan })
+}
+
+fn existing(replica: &Replica, id: RecordId) -> Result<Subject, Failure> {
+    let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
+    let plan = text_of(&record, "treatment_plan_id").to_owned();
+    let patient = care::find_plan(replica, &plan)?.map(|(patient, _)| patient).unwrap_or_default();
+    Ok(Subject { id: Some(id), record, patient, plan })
+}
+
+fn draw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    subject: &Subject,
+    seen: Option<&str>,
+    typed: Option<&(Posted, Refusal)>,
+) -> Result<Page, Failure> {
+    let title = match number(&subject.record, "session_number") {
+        Some(number) => format!("{} {number}", text::patient::SESSION),
+        None => text::patient::SESSION_NEW.to_owned(),
+    };
+    let mut frame = Frame::load(replica, visit, now_us, &title, Tab::Patients)?.live("#cabecalho");
+    if subject.id.is_some() {
+        frame = frame.open_record(&revision(&subject.record), seen);
+    }
+    let locked = subject.record.contains_key("locked_at");
+    let mut warnings: Vec<&'static str> = care_warning(replica, &subject.patient, now_us)?.into_iter().collect();
+    if locked {
+        warnings = vec![text::patient::SESSION_LOCKED];
+    }
+    let name = match subject.patient.parse() {
+        Ok(patient) => find_record(replica, "patients", patient)?,
+        Err(_) => None,
+    };
+    FormPage {
+        frame,
+        title,
+        state: subject.id.map(|id| Badge::of(replica, TABLE, &id.to_string())).transpose()?,
+        subtitle: name.map(|patient| text_of(&patient, "name").to_owned()),
+        subtitle_href: Some(format!("/pacientes/{}", subject.patient)),
+        warnings,
+        form: if locked { None } else { Some(form_body(replica, subject, typed)?) },
+        fixed: if locked { fixed(&subject.record) } else { Vec::new() },
+    }
+    .page()
+}
+
+fn form_body(replica: &Replica, subject: &Subject, typed: Option<&(Posted, Refusal)>) -> Result<FormBody, Failure> {
+    let none = Problems::new();
+    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let plans = match subject.id {
+        None => Some((care::list_plan_choices(replica, &subject.patient)?, subject.plan.clone())),
+        Some(_) => None,
+    };
+    let procedures = agenda::list_services(replica)?;
+    Ok(FormBody {
+        action: match subject.id {
+            Some(id) => format!("/sessoes/{id}"),
+            None => format!("/pacientes/{}/sessoes", subject.patient),
+        },
+        problem: typed.and_then(|(_, refusal)| refusal.problem),
+        inputs: form::inputs(&subject.record, plans, procedures, posted, problems),
+        extra: String::new(),
+        submit: text::SAVE,
+        cancel: Some(format!("/pacientes/{}", subject.patient)),
+    })
+}
+
+fn fixed(record: &Record) -> Vec<(&'static str, String)> {
+    [
+        (text::patient::SESSION_NOTES, "notes"),
+        (text::patient::SESSION_OUTCOME, "outcome"),
+        (text::patient::SESSION_FEEDBACK, "patient_feedback"),
+    ]
+    .into_iter()
+    .map(|(label, field)| (label, text_of(record, field).to_owned()))
+    .filter(|(_, value)| !value.is_empty())
+    .collect()
+}
+
+fn revision(record: &Record) -> String {
+    crate::read::revision(["notes", "outcome", "patient_feedback", "procedure_id"].map(|name| text_of(record, name)))
+}

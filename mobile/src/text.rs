@@ -1,0 +1,172 @@
+//! Every sentence the tablet shows, in Brazilian Portuguese, in one place.
+//!
+//! Owns wording and plural forms. Never decides anything. Invariant: no screen or form carries a sentence of its
+//! own, so a second language replaces this module alone.
+
+pub mod agenda;
+pub mod errors;
+pub mod patient;
+pub mod status;
+
+/// Name of the product.
+pub const PRODUCT: &str = "NeonPro";
+/// Tab of today's agenda.
+pub const TODAY: &str = "Hoje";
+/// Tab of the patients.
+pub const PATIENTS: &str = "Pacientes";
+/// Tab of the sync status.
+pub const SYNC: &str = "Sincronização";
+/// Link for keyboards and screen readers.
+pub const SKIP: &str = "Ir para o conteúdo";
+/// Label of the navigation.
+pub const NAVIGATION: &str = "Telas";
+/// Label of the person using the tablet.
+pub const WHO: &str = "Quem está usando";
+/// First option while nobody is chosen.
+pub const WHO_NONE: &str = "Escolha quem está usando";
+/// Applies a choice where scripts are off.
+pub const APPLY: &str = "Aplicar";
+/// Saves a form.
+pub const SAVE: &str = "Salvar";
+/// Leaves a form.
+pub const CANCEL: &str = "Cancelar";
+/// Goes back.
+pub const BACK: &str = "Voltar";
+/// Nothing was entered.
+pub const NOTHING: &str = "—";
+/// Option of a select that means no value.
+pub const UNCHOSEN: &str = "Não informado";
+/// Body of every refusal at the door. Says nothing about what is behind it.
+pub const FORBIDDEN: &str = "403: abra o NeonPro pelo endereço mostrado quando ele foi iniciado.";
+/// Label of error codes.
+pub const CODE: &str = "código";
+
+/// The record changed elsewhere while it was open.
+pub const RIBBON: &str = "Este registro foi alterado em outro aparelho enquanto estava aberto aqui. O que você digitou foi mantido.";
+/// Reloads the open record.
+pub const RIBBON_ACTION: &str = "Ver a versão atual";
+
+/// Messages after an action, by the code in the address.
+#[must_use]
+pub fn notice(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "salvo" => "Salvo neste tablet. O envio acontece sozinho.",
+        "sem_mudanca" => "Nada foi alterado: os valores já eram esses.",
+        "paciente" => "Paciente salvo neste tablet. O envio acontece sozinho.",
+        "agendamento" => "Agendamento salvo neste tablet. O envio acontece sozinho.",
+        "sessao" => "Sessão salva neste tablet. O envio acontece sozinho.",
+        "plano" => "Plano salvo neste tablet. O envio acontece sozinho.",
+        "consentimento" => "Consentimento registrado neste tablet. O envio acontece sozinho.",
+        "retirada" => "Retirada registrada neste tablet. O envio acontece sozinho.",
+        "escolha_paciente" => agenda::CHOOSE_PATIENT,
+        "encerrado" => "Edição separada encerrada. O texto continua guardado.",
+        "reenviado" => "Edição devolvida à fila de envio.",
+        "entregue" => "Entregue ao administrador. O texto continua guardado.",
+        _ => return None,
+    })
+}
+
+/// `1 registro`, `3 registros`.
+#[must_use]
+pub fn records(count: u64) -> String {
+    plural(count, "registro", "registros")
+}
+
+/// A count with its noun.
+#[must_use]
+pub fn plural(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// `34 anos`.
+#[must_use]
+pub fn age(years: u32) -> String {
+    plural(years.into(), "ano", "anos")
+}
+
+/// A kind of record.
+#[must_use]
+pub fn table(name: &str) -> &'static str {
+    match name {
+        "patients" => "Paciente",
+        "appointments" => "Agendamento",
+        "treatment_plans" => "Plano de tratamento",
+        "treatment_sessions" => "Sessão",
+        "treatment_assessments" => "Avaliação",
+        "data_consent_records" => "Consentimento",
+        "patient_documents" => "Documento do paciente",
+        "payments" => "Pagamento",
+        "inventory_products" | "inventory_lots" | "inventory_transactions" | "inventory_alerts" => "Estoque",
+        "clinics" => "Clínica",
+        "professionals" | "clinic_professionals" => "Equipe",
+        "professional_referrals" => "Encaminhamento",
+        "coordination_threads" | "coordination_messages" => "Conversa",
+        _ => "Registro",
+    }
+}
+
+/// A field, where its label is known; its column name otherwise.
+#[must_use]
+pub fn field(name: &str) -> &str {
+    match name {
+        "name" => patient::NAME,
+        "cpf" => patient::CPF,
+        "cns" => patient::CNS,
+        "date_of_birth" => patient::BORN,
+        "phone" => patient::PHONE,
+        "email" => patient::EMAIL,
+        "address" => patient::ADDRESS,
+        "allergies" => patient::ALLERGIES,
+        "medications" => patient::MEDICATIONS,
+        "notes" => agenda::NOTES,
+        "outcome" => patient::SESSION_OUTCOME,
+        "patient_feedback" => patient::SESSION_FEEDBACK,
+        "procedure_id" | "service_type_id" => agenda::SERVICE,
+        "professional_id" => agenda::PROFESSIONAL,
+        "status" => agenda::STATUS,
+        "start_time" => agenda::TIME,
+        "end_time" => "Fim",
+        "duration_minutes" => agenda::MINUTES,
+        "title" => "Título",
+        "session_number" => "Número da sessão",
+        "consent_type" => "Finalidade",
+        "consent_given" => "Consentido",
+        other => other,
+    }
+}
+
+/// A role in the clinic.
+#[must_use]
+pub fn role(name: &str) -> &'static str {
+    match name {
+        "admin" => "administração",
+        "manager" => "gerência",
+        "professional" => "profissional",
+        "assistant" => "recepção",
+        _ => "sem função confirmada",
+    }
+}
+
+/// A count of bytes in the unit people read.
+#[must_use]
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1_000_000 => format!("{} kB", count.div_ceil(1_000)),
+        1_000_000..1_000_000_000 => format!("{},{} MB", count / 1_000_000, count / 100_000 % 10),
+        _ => format!("{},{} GB", count / 1_000_000_000, count / 100_000_000 % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_agree_with_their_nouns() {
+        assert_eq!(records(0), "0 registros");
+        assert_eq!(records(1), "1 registro");
+        assert_eq!(age(34), "34 anos");
+        assert_eq!(bytes(1_200), "2 kB");
+        assert_eq!(bytes(12_345_678), "12,3 MB");
+    }
+}

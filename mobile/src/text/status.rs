@@ -1,0 +1,86 @@
+//! Words of the sync status: the three facts, the connection, the state of a record.
+
+/// First fact.
+pub const CONFIRMED: &str = "Confirmado pelo servidor";
+/// The server has confirmed nothing yet.
+pub const CONFIRMED_NEVER: &str = "ainda não";
+/// Second fact.
+pub const WAITING: &str = "Aguardando envio";
+/// Third fact.
+pub const ATTENTION: &str = "Precisa de atenção";
+/// Connected and quiet.
+pub const ONLINE: &str = "Conectado ao servidor";
+/// On its way.
+pub const CONNECTING: &str = "Procurando o servidor";
+/// No network, or the server does not answer.
+pub const OFFLINE: &str = "Sem internet — tudo salvo neste tablet";
+/// Switched off by a person.
+pub const SWITCHED_OFF: &str = "Trabalhando sem internet — tudo salvo neste tablet";
+/// Not enrolled, so nothing can be sent.
+pub const UNENROLLED: &str = "Tablet não inscrito — tudo salvo neste tablet";
+/// Turned away.
+pub const REFUSED: &str = "O servidor recusou este tablet — chame o administrador";
+/// Switch.
+pub const GO_OFFLINE: &str = "Desligar envio";
+/// Switch.
+pub const GO_ONLINE: &str = "Ligar envio";
+/// First sync under way.
+pub const BOOTSTRAP: &str = "Recebendo os dados da clínica";
+/// Heading.
+pub const TITLE: &str = "Sincronização";
+/// Heading of the facts.
+pub const FACTS: &str = "Situação deste tablet";
+/// The tablet's name.
+pub const DEVICE: &str = "Nome do tablet";
+/// Bytes of the replica file.
+pub const STORAGE: &str = "Espaço usado";
+/// What confirmation means.
+pub const CONFIRMED_ABOUT: &str = "Última vez em que tudo o que havia aqui estava resolvido e tudo o que havia no servidor tinha chegado.";
+/// Heading of attention.
+pub const ATTENTION_TITLE: &str = "Precisa de você";
+/// No attention.
+pub const ATTENTION_NONE: &str = "Nada separado. Toda edição foi aceita ou está a caminho.";
+/// Heading of conflicts.
+pub const CONFLICTS_TITLE: &str = "Valores em disputa";
+/// What conflicts are.
+pub const CONFLICTS_ABOUT: &str = "Duas pessoas mudaram o mesmo campo sem ver uma à outra. Os dois valores estão guardados; o administrador decide.";
+/// No conflicts.
+pub const CONFLICTS_NONE: &str = "Nenhum campo em disputa.";
+/// Heading of the outbox.
+pub const WAITING_TITLE: &str = "Aguardando envio";
+/// Empty outbox.
+pub const WAITING_NONE: &str = "Nada a enviar.";
+/// Label of the kept text.
+pub const KEPT: &str = "O que você escreveu continua guardado";
+/// Remedy: open the form.
+pub const FIX: &str = "Corrigir";
+/// Above a form filled with a set-aside edit.
+pub const CORRECTING: &str = "Este é o texto da edição separada. Corrija e salve: a correção segue como edição nova e a separada é encerrada.";
+/// Remedy: send again.
+pub const RESEND: &str = "Reenviar";
+/// Remedy: hand over.
+pub const HAND_OVER: &str = "Entregar ao administrador";
+/// Already handed over.
+pub const HANDED_OVER: &str = "Entregue ao administrador";
+/// Value shown in the chart meanwhile.
+pub const SHOWN: &str = "Valor mostrado agora";
+/// The other value.
+pub const OTHER: &str = "Outro valor";
+/// Marker at a disputed field.
+pub const DISPUTED: &str = "Em disputa";
+
+/// `1 registro (de 2 edições)` is never needed: a waiting record counts once.
+#[must_use]
+pub fn waiting(records: u64, photos: u64, photo_bytes: u64) -> String {
+    let records = super::records(records);
+    if photos == 0 {
+        return records;
+    }
+    format!("{records}, {} ({})", super::plural(photos, "foto", "fotos"), super::bytes(photo_bytes))
+}
+
+/// Progress of the first sync.
+#[must_use]
+pub fn progress(done: u64, total: u64) -> String {
+    format!("{} de {total} registros", done.min(total))
+}

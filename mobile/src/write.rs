@@ -1,0 +1,98 @@
+//! From a checked form to the replica: one author, one edit, one answer.
+//!
+//! Owns turning a refusal into what the form shows. Invariant: without an author nothing is written.
+
+use crate::failure::Failure;
+use crate::forms::{Problems, Wanted};
+use crate::text::errors;
+use crate::visit::Visit;
+use neonpro_client_core::{Draft, EditRejected, Replica};
+use neonpro_contract::edit::FieldOp;
+use neonpro_contract::ids::{AuthorId, RecordId};
+
+/// What became of a form.
+pub enum Outcome {
+    /// Written on this tablet.
+    Saved(RecordId),
+    /// The values were already these.
+    Unchanged,
+    /// Nothing was written; the form is shown again with what was typed.
+    Refused(Refusal),
+}
+
+/// Why nothing was written.
+#[derive(Default)]
+pub struct Refusal {
+    /// Above the form.
+    pub problem: Option<&'static str>,
+    /// Beside fields.
+    pub problems: Problems,
+}
+
+impl Refusal {
+    /// A refusal of the whole form.
+    #[must_use]
+    pub fn of(problem: &'static str) -> Self {
+        Self { problem: Some(problem), problems: Problems::new() }
+    }
+}
+
+/// Creates a record from a form.
+///
+/// # Errors
+/// The replica failed; what the person can correct is in the outcome.
+pub fn create(replica: &Replica, visit: &Visit, table: &str, wanted: Wanted) -> Result<Outcome, Failure> {
+    let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
+    if !wanted.problems.is_empty() {
+        return Ok(Outcome::Refused(unfit(wanted.problems)));
+    }
+    let record = replica.new_record_id();
+    let values = wanted.values();
+    let values = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    write(replica, Draft::new(author).create_as(table, record, values), record)
+}
+
+/// Changes a record from a form.
+///
+/// # Errors
+/// The replica failed; what the person can correct is in the outcome.
+pub fn update(
+    replica: &Replica,
+    visit: &Visit,
+    table: &str,
+    record: RecordId,
+    wanted: Wanted,
+) -> Result<Outcome, Failure> {
+    let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
+    if !wanted.problems.is_empty() {
+        return Ok(Outcome::Refused(unfit(wanted.problems)));
+    }
+    if wanted.ops.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    let with = |draft: Draft, op: FieldOp| draft.op(table, record, op);
+    write(replica, wanted.ops.into_iter().fold(Draft::new(author), with), record)
+}
+
+/// The person using the tablet, if chosen and still of the clinic.
+fn author(replica: &Replica, visit: &Visit) -> Result<Option<AuthorId>, Failure> {
+    let people = crate::screens::frame::list_people(replica)?;
+    Ok(visit.author.filter(|author| people.iter().any(|person| person.id == *author)))
+}
+
+fn unfit(problems: Problems) -> Refusal {
+    Refusal { problem: Some(errors::CHECK_FIELDS), problems }
+}
+
+fn write(replica: &Replica, draft: Draft, record: RecordId) -> Result<Outcome, Failure> {
+    match replica.edit(draft) {
+        Ok(_) => Ok(Outcome::Saved(record)),
+        Err(EditRejected::NothingToDo) => Ok(Outcome::Unchanged),
+        Err(EditRejected::InvalidValue(invalid)) => {
+            Ok(Outcome::Refused(unfit(Problems::from([(invalid.field, errors::invalid(invalid.field))]))))
+        }
+        Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
+        Err(EditRejected::NotFound) => Err(Failure::NotFound),
+        Err(rejected) => Ok(Outcome::Refused(Refusal::of(errors::rejected(&rejected)))),
+    }
+}

@@ -1,0 +1,67 @@
+//! Settings of a server process: command line first, environment second, defaults last.
+
+use crate::database::Source;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Settings every command needs.
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseArgs {
+    /// Use this database instead of an embedded one, e.g. `postgres://user@/neonpro?host=/run/postgresql`.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Directory of the embedded cluster and of the server's own certificate.
+    #[arg(long, env = "NEONPRO_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+impl DatabaseArgs {
+    /// The data directory.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn data_dir(&self) -> Result<PathBuf, crate::postgres::PostgresError> {
+        match &self.data {
+            Some(dir) => Ok(dir.clone()),
+            None => {
+                let cluster = crate::postgres::default_data_dir().await?;
+                Ok(cluster.parent().map_or(cluster.clone(), PathBuf::from))
+            }
+        }
+    }
+
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn source(&self) -> Result<Source, crate::postgres::PostgresError> {
+        match &self.database_url {
+            Some(url) => Ok(Source::Url(url.clone())),
+            None => Ok(Source::Embedded(self.data_dir().await?.join("postgres"))),
+        }
+    }
+}
+
+/// Settings of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Where the database is.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Address for tablets (TLS 1.3). Port 0 chooses a free one.
+    #[arg(long, env = "NEONPRO_LISTEN", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Certificate chain (PEM). Without one, a self-signed certificate is made and kept in the data directory.
+    #[arg(long, env = "NEONPRO_TLS_CERTIFICATE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key (PEM) of the certificate.
+    #[arg(long, env = "NEONPRO_TLS_KEY", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+    /// Names and addresses the self-signed certificate is for.
+    #[arg(long, default_values_t = [String::from("localhost"), String::from("127.0.0.1")])]
+    pub tls_name: Vec<String>,
+    /// Logs as JSON lines.
+    #[arg(long)]
+    pub log_json: bool,
+}

@@ -1,0 +1,40 @@
+//! Work nobody waits for: partitions ahead of time, compaction of quiet documents, wake-ups from other nodes.
+
+mod compaction;
+mod wakeups;
+
+pub use compaction::compact;
+
+use crate::state::AppState;
+use std::time::Duration;
+
+/// Pause between rounds of upkeep.
+const UPKEEP: Duration = Duration::from_secs(300);
+
+/// Runs upkeep until the server stops.
+pub async fn run(state: AppState) {
+    let listening = tokio::spawn(wakeups::run(state.clone()));
+    loop {
+        if let Err(error) = upkeep(&state).await {
+            tracing::warn!(%error, "upkeep failed; the next round tries again");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(UPKEEP) => {}
+            () = state.stopping() => break,
+        }
+    }
+    // Ends by itself when the server stops.
+    let _ = listening.await;
+}
+
+async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
+    state.store.ensure_partitions().await?;
+    for clinic in state.store.list_clinics_with_devices().await? {
+        let flattened = compact(&state.store, clinic, crate::clock::now()).await?;
+        if flattened > 0 {
+            tracing::info!(%clinic, flattened, "flattened quiet documents");
+            state.merger.wake(clinic);
+        }
+    }
+    Ok(())
+}

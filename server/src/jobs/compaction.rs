@@ -1,0 +1,85 @@
+//! Compaction: a document with a long live history is flattened into its row, and its next epoch begins.
+//!
+//! The signed edits stay: they are the history. A pending edit based on the older epoch is answered `Rebase`, and the
+//! tablet expresses it again. Documents with an open dispute are left alone: both values must stay.
+
+use crate::actor::Actor;
+use crate::store::documents::DocumentState;
+use crate::store::feed::{FeedKind, FeedRecord};
+use crate::store::{Store, StoreError, StoreResult};
+use neonpro_contract::document::Document;
+use neonpro_contract::ids::ClinicId;
+use neonpro_contract::limits::DOCUMENT_LIVE_CHANGES_MAX;
+use neonpro_contract::row::Row;
+use neonpro_contract::time::ServerInstant;
+
+/// Documents flattened in one transaction: a merge waits at most this long for the head.
+const BATCH: i64 = 64;
+
+/// Flattens what is due in a clinic. Returns how many documents.
+///
+/// # Errors
+/// A database failure.
+pub async fn compact(store: &Store, clinic: ClinicId, now: ServerInstant) -> StoreResult<usize> {
+    compact_above(store, clinic, DOCUMENT_LIVE_CHANGES_MAX, now).await
+}
+
+/// Flattens documents with at least this many live changes.
+///
+/// # Errors
+/// A database failure.
+pub async fn compact_above(
+    store: &Store,
+    clinic: ClinicId,
+    live_changes_min: u32,
+    now: ServerInstant,
+) -> StoreResult<usize> {
+    let mut scoped = store.begin(&Actor::system(clinic)).await?;
+    let mut head = scoped.lock_head().await?;
+    let due = scoped.list_compactable(live_changes_min, BATCH).await?;
+    let (mut flattened, mut feed) = (Vec::new(), Vec::new());
+    for state in due {
+        if is_disputed(&state)? {
+            continue;
+        }
+        let before = state.fingerprint();
+        head.seq = head.seq.saturating_add(1);
+        let next = DocumentState {
+            epoch: state.epoch.saturating_add(1),
+            live_changes: 0,
+            heads: Vec::new(),
+            snapshot: None,
+            clamps: neonpro_contract::document::Clamps::new(),
+            last_seq: head.seq,
+            ..state
+        };
+        if let Some(digest) = head.of_purpose(next.purpose) {
+            digest.remove(before);
+            digest.add(next.fingerprint());
+        }
+        feed.push(FeedRecord {
+            seq: head.seq,
+            kind: FeedKind::Snapshot,
+            document: next.id,
+            purpose: next.purpose,
+            epoch: next.epoch,
+            edit: None,
+            device: None,
+        });
+        flattened.push(next);
+    }
+    scoped.upsert_documents(&flattened.iter().collect::<Vec<_>>()).await?;
+    scoped.append_feed(&feed, now).await?;
+    scoped.upsert_head(&head).await?;
+    scoped.commit().await?;
+    Ok(flattened.len())
+}
+
+fn is_disputed(state: &DocumentState) -> StoreResult<bool> {
+    let unreadable = |_| StoreError::Unreadable("sync.documents");
+    let Some(saved) = &state.snapshot else { return Ok(false) };
+    let mut document = Document::load(state.id, saved).map_err(unreadable)?;
+    let mut row = Row::empty(document.table());
+    let disputes = document.project(&state.clamps, &mut row).map_err(unreadable)?;
+    Ok(!disputes.is_empty())
+}

@@ -1,0 +1,156 @@
+//! The merge: the server's heart. Signed edits go in, fates come out, after commit.
+//!
+//! A push goes to its clinic's queue; one task per clinic drains it as a group commit (many devices' edits, one
+//! transaction). The task belongs to nobody's socket: a dropped connection cancels nothing. Invariant: an accepted
+//! edit is committed and an ancestor of its documents' heads before anyone hears of it.
+
+mod intake;
+mod facts;
+mod workspace;
+mod judge;
+mod persist;
+mod group;
+
+pub use intake::Incoming;
+pub(crate) use workspace::Workspace;
+
+use crate::clock;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use neonpro_contract::ids::ClinicId;
+use neonpro_contract::limits::{GROUP_EDITS_MAX, MERGE_QUEUE_EDITS_MAX};
+use neonpro_contract::wire::EditFate;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Pushes waiting per clinic; edits are bounded by the pushes' own size.
+const QUEUE_PUSHES: usize = MERGE_QUEUE_EDITS_MAX / neonpro_contract::limits::PUSH_EDITS_MAX;
+
+/// Why a push was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// The clinic's queue is full: come back later. Nothing was taken.
+    #[error("the merge queue is full")]
+    Busy,
+    /// The database failed. Nothing was taken, or it is not known: push again.
+    #[error("the merge could not be committed")]
+    Failed,
+}
+
+/// Where the fates of a push arrive.
+pub type Fates = oneshot::Receiver<Result<Vec<EditFate>, MergeError>>;
+type Answer = oneshot::Sender<Result<Vec<EditFate>, MergeError>>;
+
+struct Job {
+    edits: Vec<Incoming>,
+    answer: Answer,
+}
+
+struct Lane {
+    jobs: mpsc::Sender<Job>,
+    head: watch::Sender<i64>,
+}
+
+/// The merger of every clinic this node serves.
+#[derive(Clone)]
+pub struct Merger {
+    store: Store,
+    metrics: Arc<Metrics>,
+    lanes: Arc<Mutex<HashMap<ClinicId, Arc<Lane>>>>,
+}
+
+impl std::fmt::Debug for Merger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Merger")
+    }
+}
+
+impl Merger {
+    /// A merger over a store that counts what it does.
+    #[must_use]
+    pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
+        Self { store, metrics, lanes: Arc::default() }
+    }
+
+    /// Queues a device's edits. The receiver gets their fates, in order, after commit; dropping it forgets the answer,
+    /// never the work.
+    ///
+    /// # Errors
+    /// [`MergeError::Busy`] when the queue is full: nothing was taken.
+    pub fn enqueue(&self, clinic: ClinicId, edits: Vec<Incoming>) -> Result<Fates, MergeError> {
+        let (answer, fates) = oneshot::channel();
+        self.lane(clinic).jobs.try_send(Job { edits, answer }).map_err(|_| MergeError::Busy)?;
+        Ok(fates)
+    }
+
+    /// Watches a clinic's head. The value is a hint: readers ask the database.
+    #[must_use]
+    pub fn watch_head(&self, clinic: ClinicId) -> watch::Receiver<i64> {
+        self.lane(clinic).head.subscribe()
+    }
+
+    /// Wakes the sessions of a clinic: another node merged something there.
+    pub fn wake(&self, clinic: ClinicId) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&clinic) {
+            lane.head.send_modify(|_| {});
+        }
+    }
+
+    /// Wakes every session: a notification may have been lost.
+    pub fn wake_all(&self) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in lanes.values() {
+            lane.head.send_modify(|_| {});
+        }
+    }
+
+    fn lane(&self, clinic: ClinicId) -> Arc<Lane> {
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(clinic).or_insert_with(|| {
+            let (jobs, queue) = mpsc::channel(QUEUE_PUSHES);
+            let lane = Arc::new(Lane { jobs, head: watch::Sender::new(0) });
+            tokio::spawn(drain(self.clone(), clinic, queue, lane.head.clone()));
+            lane
+        });
+        Arc::clone(lane)
+    }
+}
+
+/// Drains a clinic's queue, group by group.
+async fn drain(merger: Merger, clinic: ClinicId, mut queue: mpsc::Receiver<Job>, head: watch::Sender<i64>) {
+    while let Some(first) = queue.recv().await {
+        let mut jobs = vec![first];
+        let mut edits = jobs.iter().map(|job| job.edits.len()).sum::<usize>();
+        while edits < GROUP_EDITS_MAX {
+            let Ok(job) = queue.try_recv() else { break };
+            edits = edits.saturating_add(job.edits.len());
+            jobs.push(job);
+        }
+        let (work, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.edits, job.answer)).unzip();
+        let sizes: Vec<usize> = work.iter().map(Vec::len).collect();
+        let began = Instant::now();
+        let edits = work.into_iter().flatten().collect();
+        let merged = group::merge(&merger.store, clinic, edits, clock::now()).await;
+        merger.metrics.merge_seconds.observe(began.elapsed().as_secs_f64());
+        match merged {
+            Ok(merged) => {
+                merger.metrics.count_fates(&merged.fates);
+                head.send_modify(|seq| *seq = (*seq).max(merged.head));
+                let mut fates = merged.fates.into_iter();
+                for (size, answer) in sizes.into_iter().zip(answers) {
+                    // A session that went away will ask again and be told `Duplicate`.
+                    let _ = answer.send(Ok(fates.by_ref().take(size).collect()));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%clinic, error = %error, source = ?std::error::Error::source(&error), "merge failed");
+                for answer in answers {
+                    let _ = answer.send(Err(MergeError::Failed));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Intake: what can be decided about an edit without the database. Signature first, then the strict envelope.
+
+use crate::store::edits::WaitingEdit;
+use neonpro_contract::document::{Actor as CrdtActor, ParsedChange};
+use neonpro_contract::edit::{Envelope, SignedEdit, decode_envelope, signing_bytes};
+use neonpro_contract::fate::Code;
+use neonpro_contract::ids::{ClinicId, DeviceId};
+use ring::signature::{ED25519, UnparsedPublicKey};
+use std::sync::Arc;
+
+/// An edit as a session received it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The authenticated device.
+    pub device: DeviceId,
+    /// Its public key.
+    pub public_key: Arc<[u8]>,
+    /// The signed bytes.
+    pub signed: SignedEdit,
+}
+
+/// An edit whose signature and form are good.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate {
+    pub signed: SignedEdit,
+    pub digest: Vec<u8>,
+    pub envelope: Envelope,
+    pub changes: Vec<ParsedChange>,
+}
+
+/// An edit that goes no further.
+#[derive(Debug, Clone)]
+pub(super) struct Rejected {
+    pub device: DeviceId,
+    pub digest: Vec<u8>,
+    /// Known when the envelope could be read and was signed by the device.
+    pub envelope: Option<Envelope>,
+    pub code: Code,
+}
+
+pub(super) type Taken = Result<Candidate, Box<Rejected>>;
+
+/// Checks many edits on two threads: verifying signatures is most of an edit's CPU.
+pub(super) async fn take_all(clinic: ClinicId, incoming: Vec<Incoming>) -> Vec<Taken> {
+    if incoming.len() < 8 {
+        return incoming.into_iter().map(|edit| take(clinic, edit)).collect();
+    }
+    let mut first = incoming;
+    let second = first.split_off(first.len() / 2);
+    let later = tokio::task::spawn_blocking(move || {
+        second.into_iter().map(|edit| take(clinic, edit)).collect::<Vec<_>>()
+    });
+    let mut taken: Vec<Taken> = first.into_iter().map(|edit| take(clinic, edit)).collect();
+    // The closure cannot panic: it only calls `take`, which catches what the decoder may do.
+    taken.extend(later.await.unwrap_or_default());
+    taken
+}
+
+pub(super) fn take(clinic: ClinicId, incoming: Incoming) -> Taken {
+    let Incoming { device, public_key, signed } = incoming;
+    let digest = ring::digest::digest(&ring::digest::SHA256, &signed.envelope).as_ref().to_vec();
+    let reject = |envelope: Option<Envelope>, code: Code, digest: Vec<u8>| {
+        Err(Box::new(Rejected { device, digest, envelope, code }))
+    };
+    let message = signing_bytes(clinic, &signed.envelope);
+    if UnparsedPublicKey::new(&ED25519, public_key).verify(&message, &signed.signature).is_err() {
+        return reject(None, Code::BadSignature, digest);
+    }
+    let Some(envelope) = decode_envelope(&signed.envelope) else {
+        return reject(None, Code::Malformed, digest);
+    };
+    if envelope.catalogue > neonpro_contract::catalogue::CATALOGUE_VERSION {
+        return reject(Some(envelope), Code::CatalogueUnknown, digest);
+    }
+    match parse_changes(&envelope, device) {
+        Ok(changes) => Ok(Candidate { signed, digest, envelope, changes }),
+        Err(code) => reject(Some(envelope), code, digest),
+    }
+}
+
+/// Reads an edit that waited on the server. Its signature was verified when it came.
+pub(super) fn reread(waiting: WaitingEdit) -> Option<Candidate> {
+    let envelope = decode_envelope(&waiting.envelope)?;
+    let changes = parse_changes(&envelope, DeviceId(waiting.device)).ok()?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, &waiting.envelope).as_ref().to_vec();
+    let signed = SignedEdit { envelope: waiting.envelope.into(), signature: waiting.signature.into() };
+    Some(Candidate { signed, digest, envelope, changes })
+}
+
+fn parse_changes(envelope: &Envelope, device: DeviceId) -> Result<Vec<ParsedChange>, Code> {
+    if envelope.device != device {
+        return Err(Code::BadSignature);
+    }
+    let mut changes = Vec::with_capacity(envelope.changes.len());
+    for change in &envelope.changes {
+        let parsed = ParsedChange::parse(&change.change).map_err(|_| Code::Malformed)?;
+        let header = parsed.header();
+        let same = header.edit == envelope.edit
+            && header.author == envelope.author
+            && header.capture == envelope.capture()
+            && header.seen_seq == envelope.seen_seq;
+        if !same || !CrdtActor::belongs_to(parsed.actor(), device) {
+            return Err(Code::Malformed);
+        }
+        changes.push(parsed);
+    }
+    let mut documents: Vec<_> = envelope.changes.iter().map(|change| change.document).collect();
+    documents.sort_unstable();
+    documents.dedup();
+    if documents.len() == envelope.changes.len() { Ok(changes) } else { Err(Code::Malformed) }
+}

@@ -1,0 +1,384 @@
+//! The judge: decides one edit against the facts and the workspace, without touching the database.
+//!
+//! Order of the questions: known already? device, author, role; then per document: does it exist here, does its
+//! history fit, is the resulting record valid, do its parents exist here, does consent cover it.
+
+use super::facts::Facts;
+use super::intake::Candidate;
+use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
+use crate::store::consents::event_of;
+use crate::store::documents::DocumentState;
+use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, Table};
+use neonpro_contract::consent::{Verdict, cover, judge as judge_consent, standing};
+use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
+use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::ids::{PatientId, RecordId};
+use neonpro_contract::permissions::{may_write, purpose};
+use neonpro_contract::row::{Row, RowStamp};
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::validate;
+use neonpro_contract::value::Value;
+use std::collections::BTreeSet;
+
+/// What the judge decided.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// Merge it: the stage replaces the originals. Items to open because of consent.
+    Accept(Box<Accepted>),
+    /// Not merged.
+    Aside(Fate),
+}
+
+/// An accepted edit.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub stage: Stage,
+    /// Documents whose change is new, with their position in the edit.
+    pub changes: Vec<(DocumentId, u16)>,
+    /// Safety data taken without cover: an item opens.
+    pub uncovered: Vec<(DocumentId, Code)>,
+    pub patient: Option<PatientId>,
+}
+
+/// Decides one edit. `retry` looks again at an edit that was set aside.
+pub(super) fn judge(
+    candidate: &Candidate,
+    facts: &Facts,
+    workspace: &Workspace,
+    now: ServerInstant,
+    retry: bool,
+) -> Decision {
+    if let Some(known) = facts.known.get(&candidate.envelope.edit.0) {
+        let settled = matches!(known.fate, Fate::Duplicate { .. });
+        if settled || (!retry && known.digest == candidate.digest) {
+            return Decision::Aside(known.fate.clone());
+        }
+    }
+    match stage_edit(candidate, facts, workspace, now) {
+        Ok(accepted) => Decision::Accept(Box::new(accepted)),
+        Err(fate) => Decision::Aside(fate),
+    }
+}
+
+fn refused(code: Code) -> Fate {
+    Fate::Refused { code }
+}
+
+fn quarantined(code: Code) -> Fate {
+    Fate::Quarantined { code }
+}
+
+fn stage_edit(
+    candidate: &Candidate,
+    facts: &Facts,
+    workspace: &Workspace,
+    now: ServerInstant,
+) -> Result<Accepted, Fate> {
+    let envelope = &candidate.envelope;
+    if !facts.active_devices.contains(&envelope.device.0) {
+        return Err(refused(Code::DeviceRevoked));
+    }
+    let Some(role) = facts.roles.get(&envelope.author.0).copied() else {
+        return Err(refused(Code::NotFound));
+    };
+    let mut accepted =
+        Accepted { stage: Stage::default(), changes: Vec::new(), uncovered: Vec::new(), patient: None };
+    for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
+        let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
+        if table.facet(change.document.facet).is_none() {
+            return Err(refused(Code::NotFound));
+        }
+        if !may_write(table, change.document.facet, role) {
+            return Err(refused(Code::RoleNotAllowed));
+        }
+        let work = Work { table, change, parsed, envelope, workspace, now };
+        if work.stage(&mut accepted)? {
+            accepted.changes.push((change.document, u16::try_from(position).unwrap_or(u16::MAX)));
+        }
+    }
+    Ok(accepted)
+}
+
+/// One change of one edit.
+struct Work<'a> {
+    table: &'static Table,
+    change: &'a DocumentChange,
+    parsed: &'a ParsedChange,
+    envelope: &'a Envelope,
+    workspace: &'a Workspace,
+    now: ServerInstant,
+}
+
+impl Work<'_> {
+    fn key(&self) -> RecordKey {
+        (self.change.document.table, self.change.document.record.0)
+    }
+
+    /// Stages the change. `false` when the document already holds it.
+    fn stage(&self, accepted: &mut Accepted) -> Result<bool, Fate> {
+        let mut document = self.find_document(&accepted.stage)?;
+        let mut record = self.find_record(&accepted.stage);
+        let before = record.existed.then(|| record.row.clone());
+        if !self.apply(&mut document, &record.row)? {
+            return Ok(false);
+        }
+        let mut after = record.row.clone();
+        self.project(&mut document, &mut after)?;
+        validate::transition(before.as_ref(), &after).map_err(quarantined)?;
+        self.check_parents(&accepted.stage, before.as_ref(), &after)?;
+        let patient = self.patient(&accepted.stage, &after);
+        if before.is_none() {
+            self.create_facets(&mut accepted.stage, &mut document, &after, patient);
+            after.set_derived_defaults();
+        }
+        document.state.patient = patient;
+        self.check_consent(accepted, &document, &after)?;
+        self.advance(&mut document);
+        record.dirty.extend(self.changed_columns(&record.row, &after, before.is_none()));
+        record.row = after;
+        record.row.touch(self.envelope.captured_at);
+        record.stamp = self.stamp();
+        accepted.patient = accepted.patient.or(patient);
+        accepted.stage.documents.insert(self.change.document, document);
+        accepted.stage.records.insert(self.key(), record);
+        Ok(true)
+    }
+
+    fn find_document(&self, stage: &Stage) -> Result<OpenDocument, Fate> {
+        let id = self.change.document;
+        if let Some(open) = self.workspace.document(stage, &id) {
+            if self.change.epoch == open.state.epoch {
+                return Ok(open.clone());
+            }
+            return Err(if self.change.epoch < open.state.epoch {
+                Fate::Rebase { document: id, epoch: open.state.epoch }
+            } else {
+                refused(Code::Malformed)
+            });
+        }
+        let primary = DocumentId { facet: FacetId(0), ..id };
+        if self.depends_on_set_aside(&id) || self.depends_on_set_aside(&primary) && !id.is_primary() {
+            return Err(quarantined(Code::DependsOnSetAside));
+        }
+        // Records whose facts only the server states (alerts) cannot begin on a device.
+        let server_made = self.table.columns().any(|field| {
+            field.kind == neonpro_contract::catalogue::Kind::Derived && field.required
+        });
+        if !id.is_primary() || self.change.epoch != 1 || server_made {
+            return Err(refused(Code::NotFound));
+        }
+        Ok(OpenDocument::new(DocumentState::new(id, Purpose::Operation, None)))
+    }
+
+    fn find_record(&self, stage: &Stage) -> OpenRecord {
+        self.workspace.record(stage, &self.key()).cloned().unwrap_or_else(|| OpenRecord {
+            table: self.table,
+            row: Row::empty(self.table),
+            stamp: self.stamp(),
+            existed: false,
+            dirty: BTreeSet::new(),
+            derived_dirty: false,
+        })
+    }
+
+    fn depends_on_set_aside(&self, id: &DocumentId) -> bool {
+        self.workspace.set_aside.contains(id)
+    }
+
+    /// Applies the change to the open document. `false` when it already holds it.
+    fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<bool, Fate> {
+        let document = open.open(row).map_err(|_| quarantined(Code::ProjectionFailed))?;
+        if document.contains(&self.parsed.hash()) {
+            return Ok(false);
+        }
+        match document.apply(self.parsed) {
+            Ok(()) => Ok(true),
+            Err(DocumentError::MissingDependency) => Err(self.missing_dependency()),
+            Err(DocumentError::ActorForked) => Err(quarantined(Code::ActorForked)),
+            Err(_) => Err(refused(Code::Malformed)),
+        }
+    }
+
+    fn missing_dependency(&self) -> Fate {
+        if self.depends_on_set_aside(&self.change.document) {
+            quarantined(Code::DependsOnSetAside)
+        } else {
+            Fate::Held { missing: self.change.document }
+        }
+    }
+
+    fn project(&self, open: &mut OpenDocument, after: &mut Row) -> Result<(), Fate> {
+        let captured = self.envelope.captured_at;
+        if captured.0 > self.now.0 {
+            open.state.clamps.insert(self.parsed.hash(), self.now);
+        }
+        let clamps: &Clamps = &open.state.clamps;
+        let document = open.document.as_mut().ok_or_else(|| quarantined(Code::ProjectionFailed))?;
+        document.check_fields().map_err(|_| quarantined(Code::InvalidValue))?;
+        open.disputes = document.project(clamps, after).map_err(|_| quarantined(Code::InvalidValue))?;
+        Ok(())
+    }
+
+    /// Every record the change newly points at must exist in this clinic. Another clinic's is answered like one
+    /// that does not exist.
+    fn check_parents(&self, stage: &Stage, before: Option<&Row>, after: &Row) -> Result<(), Fate> {
+        for (index, field) in self.table.facet_fields(self.change.document.facet) {
+            let Some(parent) = field.references.and_then(neonpro_contract::catalogue::table) else { continue };
+            let Some(target) = after.at(index).as_uuid() else { continue };
+            if before.is_some_and(|before| before.at(index) == after.at(index)) {
+                continue;
+            }
+            if self.workspace.exists(stage, &(parent.id, target)) {
+                continue;
+            }
+            let primary = DocumentId { table: parent.id, record: RecordId(target), facet: FacetId(0) };
+            return Err(if self.depends_on_set_aside(&primary) {
+                quarantined(Code::DependsOnSetAside)
+            } else {
+                refused(Code::NotFound)
+            });
+        }
+        Ok(())
+    }
+
+    fn patient(&self, stage: &Stage, after: &Row) -> Option<PatientId> {
+        match self.table.patient {
+            PatientLink::None => None,
+            PatientLink::Own => Some(PatientId(self.change.document.record.0)),
+            PatientLink::Field(field) => after.get(field).as_uuid().map(PatientId),
+            PatientLink::Parent(field) => {
+                let parent = self.table.field(field).and_then(|(_, field)| field.references);
+                let parent = parent.and_then(neonpro_contract::catalogue::table)?;
+                self.workspace.patient_of(stage, &(parent.id, after.get(field).as_uuid()?))
+            }
+        }
+    }
+
+    /// A new record brings all its facets into being, with the purposes its values fix.
+    fn create_facets(
+        &self,
+        stage: &mut Stage,
+        document: &mut OpenDocument,
+        after: &Row,
+        patient: Option<PatientId>,
+    ) {
+        for facet_id in self.table.facet_ids() {
+            let Some(facet) = self.table.facet(facet_id) else { continue };
+            let purpose = purpose(facet, after);
+            if facet_id == self.change.document.facet {
+                document.state.purpose = purpose;
+                continue;
+            }
+            let id = DocumentId { facet: facet_id, ..self.change.document };
+            stage.documents.insert(id, OpenDocument::new(DocumentState::new(id, purpose, patient)));
+        }
+    }
+
+    fn check_consent(&self, accepted: &mut Accepted, open: &OpenDocument, after: &Row) -> Result<(), Fate> {
+        let Some(facet) = self.table.facet(self.change.document.facet) else { return Ok(()) };
+        let purpose = purpose(facet, after);
+        if purpose == Purpose::Operation {
+            return Ok(());
+        }
+        let none = Vec::new();
+        let events = open.state.patient.and_then(|id| self.workspace.consents.get(&id)).unwrap_or(&none);
+        let cover =
+            cover(standing(events, purpose), events, purpose, self.envelope.capture(), self.envelope.seen_seq);
+        match judge_consent(facet, purpose, cover) {
+            Verdict::Accept => Ok(()),
+            Verdict::AcceptWithItem(code) => {
+                accepted.uncovered.push((self.change.document, code));
+                Ok(())
+            }
+            Verdict::Quarantine(code) => Err(quarantined(code)),
+        }
+    }
+
+    /// Moves the document's state past the change.
+    fn advance(&self, open: &mut OpenDocument) {
+        open.dirty = true;
+        open.state.live_changes = open.state.live_changes.saturating_add(1);
+        if let Some(document) = open.document.as_mut() {
+            open.state.heads = document.heads();
+        }
+    }
+
+    fn changed_columns(&self, before: &Row, after: &Row, created: bool) -> BTreeSet<usize> {
+        let touched = after.table().field("updated_at").map(|(index, _)| index);
+        let changed = before.iter().zip(after.iter()).enumerate();
+        changed
+            .filter(|(_, ((_, was), (_, is)))| created || was != is)
+            .map(|(index, _)| index)
+            .chain(touched)
+            .collect()
+    }
+
+    fn stamp(&self) -> RowStamp {
+        RowStamp {
+            author: Some(self.envelope.author),
+            captured_at: Some(self.envelope.captured_at),
+            merged_at: self.now,
+            feed_seq: 0,
+        }
+    }
+}
+
+/// Takes an accepted edit over into the workspace, numbers its changes and lets its consents count.
+pub(super) fn take_over(workspace: &mut Workspace, accepted: Box<Accepted>, seq: &mut i64) -> Vec<(DocumentId, u16, i64)> {
+    let Accepted { stage, changes, .. } = *accepted;
+    workspace.commit(stage);
+    let mut numbered = Vec::with_capacity(changes.len());
+    for (id, position) in changes {
+        *seq = seq.saturating_add(1);
+        numbered.push((id, position, *seq));
+        if let Some(open) = workspace.documents.get_mut(&id) {
+            open.state.last_seq = *seq;
+        }
+        let Some(record) = workspace.records.get_mut(&(id.table, id.record.0)) else { continue };
+        record.stamp.feed_seq = *seq;
+        if record.table.name == "data_consent_records" {
+            let captured = record.stamp.captured_at.map_or(0, |at| at.0);
+            let event = event_of(id.record, &record.row, captured, Some(*seq));
+            let patient = record.row.get("patient_id").as_uuid().map(PatientId);
+            if let (Some(event), Some(patient)) = (event, patient) {
+                let events = workspace.consents.entry(patient).or_default();
+                if events.iter().all(|other| other.id != event.id) {
+                    events.push(event);
+                }
+                workspace.consents_changed.insert(patient);
+            }
+        }
+    }
+    numbered
+}
+
+/// Recomputes the consent booleans of patients whose consents changed.
+pub(super) fn derive_consents(workspace: &mut Workspace) {
+    use neonpro_contract::consent::Standing;
+    let Some(patients) = neonpro_contract::catalogue::table("patients") else { return };
+    for patient in std::mem::take(&mut workspace.consents_changed) {
+        let events = workspace.consents.get(&patient).cloned().unwrap_or_default();
+        let granted = |purpose| Value::Bool(matches!(standing(&events, purpose), Standing::Granted { .. }));
+        let key = (patients.id, patient.0);
+        let Some(record) = workspace.records.get_mut(&key) else { continue };
+        let columns = [
+            ("photo_consent", granted(Purpose::Photography)),
+            ("data_processing_consent", granted(Purpose::Treatment)),
+            ("marketing_consent", granted(Purpose::Marketing)),
+        ];
+        let untouched = record.dirty.is_empty();
+        for (name, value) in columns {
+            if let Some((index, _)) = patients.field(name)
+                && *record.row.at(index) != value
+            {
+                record.row.set_at(index, value);
+                record.dirty.insert(index);
+                record.derived_dirty = true;
+            }
+        }
+        if untouched && !record.dirty.is_empty() {
+            workspace.order.push(key);
+        }
+    }
+}

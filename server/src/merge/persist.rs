@@ -1,0 +1,299 @@
+//! Writing a judged group: rows in bulk, what triggers added, items, then the sync tables, the head last.
+
+use super::intake::{Candidate, Rejected};
+use super::judge::Accepted;
+use super::workspace::{OpenDocument, RecordKey, Workspace};
+use crate::reconcile;
+use crate::store::audit::AuditRecord;
+use crate::store::canonical::Record;
+use crate::store::documents::DocumentState;
+use crate::store::edits::{EditRecord, document_key};
+use crate::store::feed::{FeedKind, FeedRecord};
+use crate::store::heads::Head;
+use crate::store::items::NewItem;
+use crate::store::{Scoped, StoreResult};
+use neonpro_contract::catalogue::{FacetId, Purpose, TABLES, Table};
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::ids::{PatientId, RecordId};
+use neonpro_contract::time::ServerInstant;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+/// What a group will write beside the rows.
+#[derive(Debug)]
+pub(super) struct Merged {
+    pub head: Head,
+    pub now: ServerInstant,
+    pub edits: Vec<EditRecord>,
+    pub feed: Vec<FeedRecord>,
+    pub items: Vec<NewItem>,
+    pub settled: Vec<String>,
+    pub audit: Vec<AuditRecord>,
+    pub consents_came: bool,
+    touched: BTreeSet<String>,
+    patients: HashMap<Uuid, PatientId>,
+}
+
+impl Merged {
+    pub fn new(head: Head, now: ServerInstant) -> Self {
+        Self {
+            head,
+            now,
+            edits: Vec::new(),
+            feed: Vec::new(),
+            items: Vec::new(),
+            settled: Vec::new(),
+            audit: Vec::new(),
+            consents_came: false,
+            touched: BTreeSet::new(),
+            patients: HashMap::new(),
+        }
+    }
+
+    /// Whether a document (in key form) got a change here.
+    pub fn touches(&self, key: &str) -> bool {
+        self.touched.contains(key)
+    }
+
+    pub fn patient_of(&mut self, candidate: &Candidate, patient: Option<PatientId>) {
+        if let Some(patient) = patient {
+            self.patients.insert(candidate.envelope.edit.0, patient);
+        }
+    }
+
+    /// Safety data taken without cover opens an item.
+    pub fn note_uncovered(&mut self, accepted: &Accepted) {
+        for (id, code) in &accepted.uncovered {
+            self.items.push(reconcile::consent::uncovered(id, *code, accepted.patient));
+        }
+    }
+
+    pub fn append_changes(
+        &mut self,
+        candidate: &Candidate,
+        numbered: &[(DocumentId, u16, i64)],
+        workspace: &Workspace,
+    ) {
+        for (id, position, seq) in numbered {
+            let Some(open) = workspace.documents.get(id) else { continue };
+            self.touched.insert(document_key(id));
+            self.consents_came |= id.table().is_some_and(|table| table.name == "data_consent_records");
+            self.feed.push(FeedRecord {
+                seq: *seq,
+                kind: FeedKind::Change,
+                document: *id,
+                purpose: open.state.purpose,
+                epoch: open.state.epoch,
+                edit: Some((candidate.envelope.edit.0, *position)),
+                device: Some(candidate.envelope.device.0),
+            });
+        }
+    }
+
+    /// Keeps an edit with its fate and writes the audit. Replays leave no second trace.
+    pub fn remember(&mut self, candidate: &Candidate, fate: &Fate, workspace: &mut Workspace, retry: bool) {
+        let envelope = &candidate.envelope;
+        let documents: Vec<DocumentId> = envelope.changes.iter().map(|change| change.document).collect();
+        let again = retry && !matches!(fate, Fate::Accepted { .. });
+        if again || matches!(fate, Fate::Duplicate { .. } | Fate::Rebase { .. }) {
+            return;
+        }
+        if !matches!(fate, Fate::Accepted { .. }) {
+            workspace.set_aside.extend(documents.iter().copied());
+        }
+        let patient = self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, &documents));
+        let code = fate.set_aside().map(Code::as_str);
+        self.audit.push(AuditRecord {
+            action: match fate {
+                Fate::Accepted { .. } => "edit_accepted",
+                Fate::Held { .. } => "edit_held",
+                Fate::Quarantined { .. } => "edit_quarantined",
+                _ => "edit_refused",
+            },
+            device: Some(envelope.device.0),
+            author: Some(envelope.author.0),
+            edit: Some(envelope.edit.0),
+            code,
+            detail: json!({ "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+        });
+        self.edits.push(EditRecord {
+            id: envelope.edit.0,
+            device: envelope.device.0,
+            author: envelope.author.0,
+            fate: fate.clone(),
+            captured_at: envelope.captured_at.0,
+            envelope: candidate.signed.envelope.to_vec(),
+            signature: candidate.signed.signature.to_vec(),
+            digest: candidate.digest.clone(),
+            documents,
+            patient: patient.map(|id| id.0),
+        });
+    }
+
+    pub fn audit_rejected(&mut self, rejected: &Rejected) {
+        let digest: String = rejected.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.audit.push(AuditRecord {
+            action: "edit_refused",
+            device: Some(rejected.device.0),
+            author: None,
+            edit: rejected.envelope.as_ref().map(|envelope| envelope.edit.0),
+            code: Some(rejected.code.as_str()),
+            detail: json!({ "digest": digest }),
+        });
+    }
+
+    fn next_seq(&mut self) -> i64 {
+        self.head.seq = self.head.seq.saturating_add(1);
+        self.head.seq
+    }
+
+    fn row_entry(&mut self, table: &Table, record: Uuid) -> i64 {
+        let seq = self.next_seq();
+        self.feed.push(FeedRecord {
+            seq,
+            kind: FeedKind::Row,
+            document: DocumentId { table: table.id, record: RecordId(record), facet: FacetId(0) },
+            purpose: Purpose::Operation,
+            epoch: 1,
+            edit: None,
+            device: None,
+        });
+        seq
+    }
+}
+
+fn patient_of(workspace: &Workspace, documents: &[DocumentId]) -> Option<PatientId> {
+    documents.iter().find_map(|id| workspace.documents.get(id).and_then(|open| open.state.patient))
+}
+
+/// Writes everything; the caller commits.
+pub(super) async fn write(
+    scoped: &mut Scoped,
+    workspace: &mut Workspace,
+    merged: &mut Merged,
+) -> StoreResult<()> {
+    reconcile::duplicates::detect(scoped, workspace, &mut merged.items).await?;
+    write_rows(scoped, workspace, merged).await?;
+    crate::crash_point!("merge.after_rows");
+    reconcile::fields::detect(workspace, &mut merged.items, &mut merged.settled);
+    reconcile::agenda::detect(scoped, workspace, &mut merged.items, &mut merged.settled).await?;
+    reconcile::stock::detect(scoped, workspace, &mut merged.items).await?;
+    let appended = number_server_rows(scoped, workspace, merged).await?;
+    let documents = finish_documents(workspace, merged, appended);
+    scoped.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;
+    scoped.upsert_edits(&merged.edits, merged.now).await?;
+    scoped.append_feed(&merged.feed, merged.now).await?;
+    scoped.append_audit(&merged.audit, merged.now).await?;
+    crate::crash_point!("merge.before_items");
+    scoped.upsert_items(&merged.items, merged.now).await?;
+    scoped.mark_items_settled(&merged.settled, merged.now).await?;
+    scoped.upsert_head(&merged.head).await?;
+    crate::crash_point!("merge.before_commit");
+    Ok(())
+}
+
+/// Inserts new records and updates changed columns, tables in the order of their references.
+async fn write_rows(scoped: &mut Scoped, workspace: &mut Workspace, merged: &mut Merged) -> StoreResult<()> {
+    for key in workspace.order.clone() {
+        let Some(record) = workspace.records.get(&key) else { continue };
+        if record.derived_dirty {
+            let seq = merged.row_entry(record.table, key.1);
+            if let Some(record) = workspace.records.get_mut(&key) {
+                record.stamp.feed_seq = seq;
+                record.stamp.merged_at = merged.now;
+            }
+        }
+    }
+    for table in TABLES {
+        let keys: Vec<RecordKey> = workspace.order.iter().copied().filter(|key| key.0 == table.id).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        let mut new = Vec::new();
+        let mut updates: BTreeMap<Vec<usize>, Vec<Record<'_>>> = BTreeMap::new();
+        for key in keys {
+            let Some(open) = workspace.records.get(&key) else { continue };
+            let record = Record { id: RecordId(key.1), row: &open.row, stamp: open.stamp };
+            if open.existed {
+                updates.entry(open.dirty.iter().copied().collect()).or_default().push(record);
+            } else {
+                new.push(record);
+            }
+        }
+        if !new.is_empty() {
+            scoped.append_records(table, &new).await?;
+        }
+        for (columns, records) in updates {
+            scoped.update_records(table, &columns, &records).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Numbers what triggers wrote by themselves. Returns documents of records that came into being that way.
+async fn number_server_rows(
+    scoped: &mut Scoped,
+    workspace: &Workspace,
+    merged: &mut Merged,
+) -> StoreResult<Vec<DocumentState>> {
+    let mut appended = Vec::new();
+    let triggers = [
+        ("appointments", "appointment_history"),
+        ("inventory_transactions", "inventory_products"),
+        ("inventory_transactions", "inventory_alerts"),
+    ];
+    for (cause, name) in triggers {
+        let caused = workspace.order.iter().any(|key| workspace.records.get(key).is_some_and(|r| r.table.name == cause));
+        let Some(table) = neonpro_contract::catalogue::table(name).filter(|_| caused) else { continue };
+        let mut numbers = Vec::new();
+        for record in scoped.list_unnumbered(table).await? {
+            let id = DocumentId { table: table.id, record: RecordId(record), facet: FacetId(0) };
+            let is_new = table.name == "inventory_alerts" && !scoped.has_document(&id).await?;
+            let seq = merged.row_entry(table, record);
+            if is_new {
+                let mut state = DocumentState::new(id, Purpose::Operation, None);
+                state.last_seq = seq;
+                if let Some(entry) = merged.feed.last_mut() {
+                    entry.kind = FeedKind::Snapshot;
+                }
+                appended.push(state);
+            }
+            numbers.push((record, seq));
+        }
+        scoped.mark_numbered(table, &numbers).await?;
+    }
+    Ok(appended)
+}
+
+/// Saves dirty documents and moves the digests.
+fn finish_documents(
+    workspace: &mut Workspace,
+    merged: &mut Merged,
+    appended: Vec<DocumentState>,
+) -> Vec<DocumentState> {
+    let mut written = appended;
+    for state in &written {
+        if let Some(digest) = merged.head.of_purpose(state.purpose) {
+            digest.add(state.fingerprint());
+        }
+    }
+    for open in workspace.documents.values_mut().filter(|open| open.dirty) {
+        save(open);
+        if let Some(digest) = merged.head.of_purpose(open.state.purpose) {
+            if let Some(before) = open.fingerprint_before {
+                digest.remove(before);
+            }
+            digest.add(open.state.fingerprint());
+        }
+        written.push(open.state.clone());
+    }
+    written
+}
+
+fn save(open: &mut OpenDocument) {
+    if let Some(document) = open.document.as_mut().filter(|_| open.state.live_changes > 0) {
+        open.state.snapshot = Some(document.save());
+    }
+}

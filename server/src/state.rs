@@ -1,0 +1,35 @@
+//! What every handler and session shares.
+
+use crate::merge::Merger;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Shared state. Cheap to clone; holds nothing another node would miss.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// The merge.
+    pub merger: Merger,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    stop: watch::Receiver<bool>,
+}
+
+impl AppState {
+    /// Builds the state. `stop` becomes true when the server is stopping.
+    #[must_use]
+    pub fn new(store: Store, metrics: Arc<Metrics>, stop: watch::Receiver<bool>) -> Self {
+        let merger = Merger::new(store.clone(), Arc::clone(&metrics));
+        Self { store, merger, metrics, stop }
+    }
+
+    /// Resolves when the server is stopping.
+    pub async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // The sender lives as long as the server; without it there is nothing left to serve.
+        let _ = stop.wait_for(|stopping| *stopping).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! The one door to Postgres. The pool is private; the only way in is [`Store::begin`], which sets the clinic for row
+//! security before anything else can be said.
+//!
+//! Invariant: every statement on a tenant table runs inside a transaction whose clinic came from an [`Actor`].
+
+pub mod literal;
+pub mod canonical;
+pub mod heads;
+pub mod devices;
+pub mod enrolments;
+pub mod documents;
+pub mod edits;
+pub mod feed;
+pub mod items;
+pub mod audit;
+pub mod consents;
+pub mod people;
+pub mod clinics;
+pub mod reference;
+pub mod unnumbered;
+pub mod matters;
+pub mod load;
+
+use crate::actor::Actor;
+use sqlx_core::pool::{Pool, PoolConnection};
+use sqlx_core::sql_str::AssertSqlSafe;
+use sqlx_core::transaction::Transaction;
+use sqlx_postgres::{PgConnection, PgListener, Postgres};
+
+/// Channel of wake-ups: the payload is a clinic id, nothing else.
+pub const FEED_CHANNEL: &str = "neonpro_feed";
+
+/// What went wrong in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or was not reachable.
+    #[error("{operation} failed in the database")]
+    Database {
+        /// What was being done.
+        operation: &'static str,
+        /// The driver's error.
+        #[source]
+        source: sqlx_core::Error,
+    },
+    /// A stored value does not fit its column in the catalogue.
+    #[error("a stored value of {0} cannot be read")]
+    Unreadable(&'static str),
+    /// A row that must exist does not.
+    #[error("no such {0}")]
+    Missing(&'static str),
+}
+
+impl StoreError {
+    /// Wraps a driver error with what was being done.
+    pub fn during(operation: &'static str) -> impl FnOnce(sqlx_core::Error) -> Self {
+        move |source| Self::Database { operation, source }
+    }
+
+    /// Whether the data was refused (a constraint, a bad value), as opposed to the database being in trouble.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        let Self::Database { source: sqlx_core::Error::Database(error), .. } = self else { return false };
+        // SQLSTATE classes 22 (data exception), 23 (integrity constraint), 42501 (row security).
+        error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23") || code == "42501")
+    }
+}
+
+/// Result of a store call.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: Pool<Postgres>,
+}
+
+/// A transaction in a clinic's context.
+#[derive(Debug)]
+pub struct Scoped {
+    transaction: Transaction<'static, Postgres>,
+    actor: Actor,
+}
+
+impl Store {
+    /// Wraps a pool whose connections already run as the restricted role.
+    #[must_use]
+    pub(crate) fn new(pool: Pool<Postgres>) -> Self {
+        Self { pool }
+    }
+
+    /// Opens a transaction in the actor's clinic.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    ///
+    /// # Cancel safety
+    /// Not cancel safe: call it from a task of its own that a dropped socket cannot cancel.
+    pub async fn begin(&self, actor: &Actor) -> StoreResult<Scoped> {
+        let begin = format!("begin; set local neonpro.clinic_id = '{}'", actor.clinic());
+        let transaction = self
+            .pool
+            .begin_with(AssertSqlSafe(begin))
+            .await
+            .map_err(StoreError::during("opening a transaction"))?;
+        Ok(Scoped { transaction, actor: *actor })
+    }
+
+    /// Opens a read-only transaction that sees one instant of the actor's clinic.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    ///
+    /// # Cancel safety
+    /// As [`Store::begin`].
+    pub async fn begin_read(&self, actor: &Actor) -> StoreResult<Scoped> {
+        let begin = format!(
+            "begin isolation level repeatable read read only; set local neonpro.clinic_id = '{}'",
+            actor.clinic()
+        );
+        let transaction = self
+            .pool
+            .begin_with(AssertSqlSafe(begin))
+            .await
+            .map_err(StoreError::during("opening a transaction"))?;
+        Ok(Scoped { transaction, actor: *actor })
+    }
+
+    /// A connection without a clinic: only for the tables that route to one and for reference data.
+    pub(crate) async fn unscoped(&self) -> StoreResult<PoolConnection<Postgres>> {
+        self.pool.acquire().await.map_err(StoreError::during("taking a connection"))
+    }
+
+    /// Listens for wake-ups of the feed.
+    ///
+    /// # Errors
+    /// When no connection is to be had.
+    pub async fn listen(&self) -> StoreResult<PgListener> {
+        let mut listener =
+            PgListener::connect_with(&self.pool).await.map_err(StoreError::during("listening"))?;
+        listener.listen(FEED_CHANNEL).await.map_err(StoreError::during("listening"))?;
+        Ok(listener)
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> StoreResult<()> {
+        let mut connection = self.unscoped().await?;
+        sqlx_core::query::query("select 1")
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::during("asking the database for a sign of life"))?;
+        Ok(())
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl Scoped {
+    /// Who opened it.
+    #[must_use]
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The connection, for the files of this module only.
+    fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Commits. Only after this may anything be answered.
+    ///
+    /// # Errors
+    /// When the commit did not happen or is not known to have happened.
+    pub async fn commit(self) -> StoreResult<()> {
+        self.transaction.commit().await.map_err(StoreError::during("committing"))
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// When the connection broke; the database rolls back by itself then.
+    pub async fn rollback(self) -> StoreResult<()> {
+        self.transaction.rollback().await.map_err(StoreError::during("rolling back"))
+    }
+}

@@ -1,0 +1,54 @@
+//! Clinics as the server itself needs them.
+
+use super::{Scoped, Store, StoreError, StoreResult};
+use neonpro_contract::ids::ClinicId;
+use sqlx_core::row::Row as _;
+use uuid::Uuid;
+
+impl Scoped {
+    /// Name and network of the actor's clinic.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_clinic_name(&mut self) -> StoreResult<Option<(String, Option<Uuid>)>> {
+        let clinic = self.actor().clinic().0;
+        let row = sqlx_core::query::query("select name, network_id from clinics where clinic_id = $1")
+            .bind(clinic)
+            .fetch_optional(self.connection())
+            .await
+            .map_err(StoreError::during("reading the clinic"))?;
+        let unreadable = |_| StoreError::Unreadable("clinics");
+        row.map(|row| Ok((row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?))).transpose()
+    }
+}
+
+impl Store {
+    /// Clinics that have devices: those whose feeds move.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_clinics_with_devices(&self) -> StoreResult<Vec<ClinicId>> {
+        let mut connection = self.unscoped().await?;
+        let clinics: Vec<Uuid> =
+            sqlx_core::query_scalar::query_scalar("select distinct clinic_id from sync.device_clinics order by 1")
+                .fetch_all(&mut *connection)
+                .await
+                .map_err(StoreError::during("listing clinics"))?;
+        Ok(clinics.into_iter().map(ClinicId).collect())
+    }
+
+    /// Makes the months of partitioned tables ahead of time.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn ensure_partitions(&self) -> StoreResult<()> {
+        let mut connection = self.unscoped().await?;
+        sqlx_core::query::query(
+            "select ensure_month_partitions((now() - interval '1 month')::date, (now() + interval '12 months')::date)",
+        )
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::during("making partitions"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! Pushed edits and their fates: the signed log, the quarantine and the answers to replays, in one table.
+
+use super::{Scoped, StoreError, StoreResult};
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::value::instant_text;
+use sqlx_core::row::Row as _;
+use uuid::Uuid;
+
+/// An edit as it is kept.
+#[derive(Debug, Clone)]
+pub struct EditRecord {
+    /// Its id.
+    pub id: Uuid,
+    /// Who signed it.
+    pub device: Uuid,
+    /// Who did it.
+    pub author: Uuid,
+    /// Its fate.
+    pub fate: Fate,
+    /// When it was captured, µs.
+    pub captured_at: i64,
+    /// What was signed; dropped for refused edits.
+    pub envelope: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// SHA-256 of the envelope.
+    pub digest: Vec<u8>,
+    /// Documents it touches.
+    pub documents: Vec<DocumentId>,
+    /// The patient concerned, if one.
+    pub patient: Option<Uuid>,
+}
+
+/// What is known of an edit that came before.
+#[derive(Debug, Clone)]
+pub struct KnownEdit {
+    /// Its id.
+    pub id: Uuid,
+    /// Its fate, as a replay answers it.
+    pub fate: Fate,
+    /// SHA-256 of the envelope it had.
+    pub digest: Vec<u8>,
+}
+
+/// An edit that waits on the server.
+#[derive(Debug, Clone)]
+pub struct WaitingEdit {
+    /// Its id.
+    pub id: Uuid,
+    /// Its device.
+    pub device: Uuid,
+    /// `held`, `quarantined` or `refused`.
+    pub fate: String,
+    /// What was signed.
+    pub envelope: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// Documents it touches, in text form.
+    pub documents: Vec<String>,
+}
+
+/// Set-aside edits looked at again in one merge. More wait for the next.
+const WAITING_MAX: i64 = 256;
+
+/// Text form of a document in the index.
+#[must_use]
+pub fn document_key(id: &DocumentId) -> String {
+    format!("{}/{}/{}", id.table.0, id.record.0.simple(), id.facet.0)
+}
+
+impl Scoped {
+    /// What is known of these edits.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_known_edits(&mut self, ids: &[Uuid]) -> StoreResult<Vec<KnownEdit>> {
+        let clinic = self.actor().clinic().0;
+        let rows = sqlx_core::query::query(
+            "select id, fate, code, seq, (extract(epoch from merged_at) * 1000000)::bigint, digest, documents[1] \
+             from sync.edits where clinic_id = $1 and id = any($2)",
+        )
+        .bind(clinic)
+        .bind(ids)
+        .fetch_all(self.connection())
+        .await
+        .map_err(StoreError::during("reading fates"))?;
+        rows.iter().map(known).collect()
+    }
+
+    /// Set-aside edits that touch any of these documents, and quarantined ones of these patients.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_waiting_edits(
+        &mut self,
+        documents: &[String],
+        patients: &[Uuid],
+    ) -> StoreResult<Vec<WaitingEdit>> {
+        let clinic = self.actor().clinic().0;
+        let rows = sqlx_core::query::query(
+            "select id, device_id, fate, envelope, signature, documents from sync.edits \
+             where clinic_id = $1 and fate <> 'accepted' and (documents && $2 or (fate = 'quarantined' and patient_id = any($3))) \
+             order by received_at limit $4",
+        )
+        .bind(clinic)
+        .bind(documents)
+        .bind(patients)
+        .bind(WAITING_MAX)
+        .fetch_all(self.connection())
+        .await
+        .map_err(StoreError::during("reading waiting edits"))?;
+        let unreadable = |_| StoreError::Unreadable("sync.edits");
+        rows.iter()
+            .map(|row| {
+                Ok(WaitingEdit {
+                    id: row.try_get(0).map_err(unreadable)?,
+                    device: row.try_get(1).map_err(unreadable)?,
+                    fate: row.try_get(2).map_err(unreadable)?,
+                    envelope: row.try_get::<Option<_>, _>(3).map_err(unreadable)?.unwrap_or_default(),
+                    signature: row.try_get::<Option<_>, _>(4).map_err(unreadable)?.unwrap_or_default(),
+                    documents: row.try_get(5).map_err(unreadable)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Writes edits and their fates. An edit that waited and is now settled is overwritten.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn upsert_edits(&mut self, edits: &[EditRecord], now: ServerInstant) -> StoreResult<()> {
+        if edits.is_empty() {
+            return Ok(());
+        }
+        let clinic = self.actor().clinic().0;
+        let code = |edit: &EditRecord| edit.fate.set_aside().map(Code::as_str);
+        let seq = |edit: &EditRecord| match edit.fate {
+            Fate::Accepted { seq, .. } | Fate::Duplicate { seq, .. } => Some(seq),
+            _ => None,
+        };
+        let kept = |edit: &EditRecord, bytes: &Vec<u8>| {
+            (!matches!(edit.fate, Fate::Refused { .. })).then(|| bytes.clone())
+        };
+        let keys = |edit: &EditRecord| edit.documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
+        sqlx_core::query::query(
+            "insert into sync.edits (clinic_id, id, device_id, author_id, fate, code, seq, captured_at, received_at, \
+             merged_at, envelope, signature, digest, documents, patient_id) \
+             select $1, u.id, u.device, u.author, u.fate, u.code, u.seq, to_timestamp(u.captured / 1e6), \
+             $2::timestamptz, case when u.seq is not null then $2::timestamptz end, u.envelope, u.signature, u.digest, \
+             string_to_array(u.documents, ' '), u.patient \
+             from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], \
+             $10::bytea[], $11::bytea[], $12::bytea[], $13::text[], $14::uuid[]) \
+             as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient) \
+             on conflict (clinic_id, id) do update set fate = excluded.fate, code = excluded.code, \
+             seq = excluded.seq, merged_at = excluded.merged_at, envelope = excluded.envelope, \
+             signature = excluded.signature, digest = excluded.digest, documents = excluded.documents \
+             where sync.edits.fate <> 'accepted'",
+        )
+        .bind(clinic)
+        .bind(instant_text(now.0))
+        .bind(edits.iter().map(|edit| edit.id).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.device).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.author).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.fate.as_str()).collect::<Vec<_>>())
+        .bind(edits.iter().map(code).collect::<Vec<_>>())
+        .bind(edits.iter().map(seq).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.captured_at).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| kept(edit, &edit.envelope)).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| kept(edit, &edit.signature)).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.digest.clone()).collect::<Vec<_>>())
+        .bind(edits.iter().map(keys).collect::<Vec<_>>())
+        .bind(edits.iter().map(|edit| edit.patient).collect::<Vec<_>>())
+        .execute(self.connection())
+        .await
+        .map_err(StoreError::during("writing edits"))?;
+        Ok(())
+    }
+}
+
+fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
+    let broken = || StoreError::Unreadable("sync.edits");
+    let unreadable = |_| broken();
+    let fate: String = row.try_get(1).map_err(unreadable)?;
+    let code: Option<String> = row.try_get(2).map_err(unreadable)?;
+    let seq: Option<i64> = row.try_get(3).map_err(unreadable)?;
+    let merged_at: Option<i64> = row.try_get(4).map_err(unreadable)?;
+    let document: Option<String> = row.try_get(6).map_err(unreadable)?;
+    let code = code.as_deref().and_then(Code::from_name);
+    let fate = match (fate.as_str(), code) {
+        ("accepted", _) => {
+            Fate::Duplicate { seq: seq.ok_or_else(broken)?, merged_at: merged_at.ok_or_else(broken)? }
+        }
+        ("quarantined", Some(code)) => Fate::Quarantined { code },
+        ("refused", Some(code)) => Fate::Refused { code },
+        ("held", _) => Fate::Held { missing: document.as_deref().and_then(parse_key).ok_or_else(broken)? },
+        _ => return Err(broken()),
+    };
+    Ok(KnownEdit {
+        id: row.try_get(0).map_err(unreadable)?,
+        fate,
+        digest: row.try_get(5).map_err(unreadable)?,
+    })
+}
+
+pub(crate) fn parse_key(key: &str) -> Option<DocumentId> {
+    let mut parts = key.split('/');
+    Some(DocumentId {
+        table: neonpro_contract::catalogue::TableId(parts.next()?.parse().ok()?),
+        record: neonpro_contract::ids::RecordId(parts.next()?.parse().ok()?),
+        facet: neonpro_contract::catalogue::FacetId(parts.next()?.parse().ok()?),
+    })
+}

@@ -1,0 +1,166 @@
+//! The clinic's feed: numbered entries, read as the receiving device.
+
+use super::documents::{purpose_number, purpose_numbers};
+use super::{Scoped, StoreError, StoreResult};
+use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::ids::RecordId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::value::instant_text;
+use sqlx_core::row::Row as _;
+use uuid::Uuid;
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedKind {
+    /// A device's change.
+    Change,
+    /// A document's new beginning.
+    Snapshot,
+    /// Fields the server owns.
+    Row,
+    /// Purge.
+    Withdraw,
+}
+
+impl FeedKind {
+    const fn number(self) -> i16 {
+        match self {
+            Self::Change => 0,
+            Self::Snapshot => 1,
+            Self::Row => 2,
+            Self::Withdraw => 3,
+        }
+    }
+
+    fn of(number: i16) -> Option<Self> {
+        [Self::Change, Self::Snapshot, Self::Row, Self::Withdraw].into_iter().find(|kind| kind.number() == number)
+    }
+}
+
+/// An entry to write.
+#[derive(Debug, Clone)]
+pub struct FeedRecord {
+    /// Its number.
+    pub seq: i64,
+    /// What it is.
+    pub kind: FeedKind,
+    /// The document (facet 0 for rows).
+    pub document: DocumentId,
+    /// Its purpose.
+    pub purpose: Purpose,
+    /// Its epoch.
+    pub epoch: u32,
+    /// The edit and which of its changes.
+    pub edit: Option<(Uuid, u16)>,
+    /// The device that wrote it.
+    pub device: Option<Uuid>,
+}
+
+/// An entry read for a device.
+#[derive(Debug, Clone)]
+pub struct FeedRow {
+    /// Its number.
+    pub seq: i64,
+    /// What it is.
+    pub kind: FeedKind,
+    /// The document.
+    pub document: DocumentId,
+    /// Its epoch.
+    pub epoch: u32,
+    /// The edit, if a change.
+    pub edit: Option<Uuid>,
+    /// Which of the edit's changes.
+    pub position: u16,
+    /// The device that wrote it.
+    pub device: Option<Uuid>,
+    /// When it was merged.
+    pub merged_at: ServerInstant,
+    /// The signed envelope, for changes of other devices.
+    pub envelope: Option<Vec<u8>>,
+}
+
+impl Scoped {
+    /// Appends entries.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn append_feed(&mut self, entries: &[FeedRecord], now: ServerInstant) -> StoreResult<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let clinic = self.actor().clinic().0;
+        let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
+        sqlx_core::query::query(
+            "insert into sync.feed (clinic_id, merged_at, seq, kind, table_id, record_id, facet, purpose, epoch, \
+             edit_id, position, device_id) \
+             select $1, $2::timestamptz, u.* from unnest($3::bigint[], $4::smallint[], $5::smallint[], $6::uuid[], \
+             $7::smallint[], $8::smallint[], $9::integer[], $10::uuid[], $11::smallint[], $12::uuid[]) as u",
+        )
+        .bind(clinic)
+        .bind(instant_text(now.0))
+        .bind(entries.iter().map(|e| e.seq).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.kind.number()).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| small(e.document.table.0)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.document.record.0).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| i16::from(e.document.facet.0)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| purpose_number(e.purpose)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| i32::try_from(e.epoch).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.edit.map(|(id, _)| id)).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.edit.map(|(_, position)| small(position))).collect::<Vec<_>>())
+        .bind(entries.iter().map(|e| e.device).collect::<Vec<_>>())
+        .execute(self.connection())
+        .await
+        .map_err(StoreError::during("writing the feed"))?;
+        Ok(())
+    }
+
+    /// Entries after a cursor that the actor's audience may see, oldest first.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_feed(&mut self, after: i64, limit: usize) -> StoreResult<Vec<FeedRow>> {
+        let clinic = self.actor().clinic().0;
+        let device = self.actor().device_id().map(|id| id.0);
+        let purposes = purpose_numbers(self.actor().audience());
+        let rows = sqlx_core::query::query(
+            "select f.seq, f.kind, f.table_id, f.record_id, f.facet, f.epoch, f.edit_id, f.position, f.device_id, \
+             (extract(epoch from f.merged_at) * 1000000)::bigint, e.envelope \
+             from sync.feed f left join sync.edits e on e.clinic_id = f.clinic_id and e.id = f.edit_id \
+             and f.device_id is distinct from $4 \
+             where f.clinic_id = $1 and f.seq > $2 and f.purpose = any($3) order by f.seq limit $5",
+        )
+        .bind(clinic)
+        .bind(after)
+        .bind(purposes)
+        .bind(device)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(self.connection())
+        .await
+        .map_err(StoreError::during("reading the feed"))?;
+        rows.iter().map(decode).collect()
+    }
+}
+
+fn decode(row: &sqlx_postgres::PgRow) -> StoreResult<FeedRow> {
+    let broken = || StoreError::Unreadable("sync.feed");
+    let unreadable = |_| broken();
+    let (kind, table): (i16, i16) = (row.try_get(1).map_err(unreadable)?, row.try_get(2).map_err(unreadable)?);
+    let (facet, epoch): (i16, i32) = (row.try_get(4).map_err(unreadable)?, row.try_get(5).map_err(unreadable)?);
+    let position: Option<i16> = row.try_get(7).map_err(unreadable)?;
+    Ok(FeedRow {
+        seq: row.try_get(0).map_err(unreadable)?,
+        kind: FeedKind::of(kind).ok_or_else(broken)?,
+        document: DocumentId {
+            table: TableId(u16::try_from(table).map_err(|_| broken())?),
+            record: RecordId(row.try_get(3).map_err(unreadable)?),
+            facet: FacetId(u8::try_from(facet).map_err(|_| broken())?),
+        },
+        epoch: u32::try_from(epoch).map_err(|_| broken())?,
+        edit: row.try_get(6).map_err(unreadable)?,
+        position: u16::try_from(position.unwrap_or(0)).map_err(|_| broken())?,
+        device: row.try_get(8).map_err(unreadable)?,
+        merged_at: ServerInstant(row.try_get(9).map_err(unreadable)?),
+        envelope: row.try_get(10).map_err(unreadable)?,
+    })
+}

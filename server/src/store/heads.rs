@@ -1,0 +1,128 @@
+//! A clinic's head: its feed number, horizon and digests.
+
+use super::{Scoped, StoreError, StoreResult};
+use neonpro_contract::catalogue::Purpose;
+use neonpro_contract::digest::Digest;
+use neonpro_contract::permissions::Audience;
+use sqlx_core::row::Row as _;
+
+/// Where a clinic stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Last feed number.
+    pub seq: i64,
+    /// Entries up to here may be gone.
+    pub horizon: i64,
+    digests: [Digest; 6],
+}
+
+impl Head {
+    /// The head of a clinic without history.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { seq: 0, horizon: 0, digests: [Digest::default(); 6] }
+    }
+
+    /// The digest an audience compares: the sum over the purposes it sees.
+    #[must_use]
+    pub fn digest(&self, audience: Audience) -> Digest {
+        let mut sum = Digest::default();
+        for (purpose, digest) in Purpose::ALL.into_iter().zip(self.digests) {
+            if audience.sees(purpose) {
+                sum.add(digest.0);
+            }
+        }
+        sum
+    }
+
+    /// The sum of one purpose, to change it.
+    pub fn of_purpose(&mut self, purpose: Purpose) -> Option<&mut Digest> {
+        let index = Purpose::ALL.iter().position(|other| *other == purpose)?;
+        self.digests.get_mut(index)
+    }
+
+    fn digest_bytes(&self) -> Vec<u8> {
+        self.digests.iter().flat_map(|digest| digest.to_bytes()).collect()
+    }
+
+    fn read(seq: i64, horizon: i64, bytes: &[u8]) -> StoreResult<Self> {
+        let mut head = Self { seq, horizon, digests: [Digest::default(); 6] };
+        let (chunks, rest) = bytes.as_chunks::<16>();
+        if chunks.len() != head.digests.len() || !rest.is_empty() {
+            return Err(StoreError::Unreadable("sync.heads"));
+        }
+        for (digest, chunk) in head.digests.iter_mut().zip(chunks) {
+            *digest = Digest::from_bytes(*chunk);
+        }
+        Ok(head)
+    }
+}
+
+impl Scoped {
+    /// The clinic's head, locked until the transaction ends: one merge at a time per clinic.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn lock_head(&mut self) -> StoreResult<Head> {
+        let clinic = self.actor.clinic().0;
+        let select = "select seq, horizon, digests from sync.heads where clinic_id = $1 for update";
+        let found = self.select_head(select).await?;
+        if let Some(head) = found {
+            return Ok(head);
+        }
+        sqlx_core::query::query(
+            "insert into sync.heads (clinic_id, digests) values ($1, $2) on conflict do nothing",
+        )
+        .bind(clinic)
+        .bind(Head::start().digest_bytes())
+        .execute(self.connection())
+        .await
+        .map_err(StoreError::during("starting a clinic's feed"))?;
+        self.select_head(select).await?.ok_or(StoreError::Missing("head"))
+    }
+
+    /// The clinic's head as last committed.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_head(&mut self) -> StoreResult<Head> {
+        let select = "select seq, horizon, digests from sync.heads where clinic_id = $1";
+        Ok(self.select_head(select).await?.unwrap_or_else(Head::start))
+    }
+
+    async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<Head>> {
+        let clinic = self.actor.clinic().0;
+        let row = sqlx_core::query::query(select)
+            .bind(clinic)
+            .fetch_optional(self.connection())
+            .await
+            .map_err(StoreError::during("reading the head"))?;
+        let unreadable = |_| StoreError::Unreadable("sync.heads");
+        row.map(|row| {
+            let (seq, horizon) = (row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?);
+            let bytes: Vec<u8> = row.try_get(2).map_err(unreadable)?;
+            Head::read(seq, horizon, &bytes)
+        })
+        .transpose()
+    }
+
+    /// Writes the head and wakes every server node. The payload is the clinic, nothing else.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn upsert_head(&mut self, head: &Head) -> StoreResult<()> {
+        let clinic = self.actor.clinic().0;
+        sqlx_core::query::query(
+            "with moved as (update sync.heads set seq = $2, horizon = $3, digests = $4 where clinic_id = $1) \
+             select pg_notify('neonpro_feed', $1::text)",
+        )
+        .bind(clinic)
+        .bind(head.seq)
+        .bind(head.horizon)
+        .bind(head.digest_bytes())
+        .execute(self.connection())
+        .await
+        .map_err(StoreError::during("moving the head"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! One page of the feed, read as the receiving device.
+
+use crate::store::canonical::Stored;
+use crate::store::documents::{DocumentState, clamp_list};
+use crate::store::feed::{FeedKind, FeedRow};
+use crate::store::{Scoped, StoreError, StoreResult};
+use neonpro_contract::catalogue::{FacetId, Kind, Lifecycle, Table, TableId, table_by_id};
+use neonpro_contract::edit::{DocumentId, decode_envelope};
+use neonpro_contract::ids::EditId;
+use neonpro_contract::limits::{PAGE_BYTES_TARGET, PAGE_ENTRIES_MAX};
+use neonpro_contract::row::Row;
+use neonpro_contract::value::Value;
+use neonpro_contract::wire::{Entry, LiveDocument, Page};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use uuid::Uuid;
+
+type Rows = HashMap<(TableId, Uuid), Stored>;
+type States = HashMap<DocumentId, DocumentState>;
+
+/// The page after a cursor; `None` when the cursor is the head.
+pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option<Page>> {
+    let head = scoped.find_head().await?;
+    if head.seq <= cursor {
+        return Ok(None);
+    }
+    let feed = scoped.list_feed(cursor, PAGE_ENTRIES_MAX).await?;
+    let full = feed.len() == PAGE_ENTRIES_MAX;
+    let (rows, states) = read(scoped, &feed).await?;
+    let (mut entries, mut bytes, mut cut) = (Vec::with_capacity(feed.len()), 0usize, None);
+    for row in &feed {
+        let entry = entry(scoped, row, &rows, &states)?;
+        bytes = bytes.saturating_add(weight(&entry));
+        if bytes > PAGE_BYTES_TARGET && !entries.is_empty() {
+            cut = entries.last().map(seq_of);
+            break;
+        }
+        entries.push(entry);
+    }
+    let last = if full { entries.last().map(seq_of) } else { None };
+    let to = cut.or(last).unwrap_or(head.seq);
+    let digest = (to == head.seq).then(|| head.digest(scoped.actor().audience()));
+    Ok(Some(Page::new(cursor, to, digest, &entries)))
+}
+
+/// Rows and documents that snapshot and row entries show: as they are now, not as they were.
+async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, States)> {
+    let mut by_table: BTreeMap<TableId, BTreeSet<Uuid>> = BTreeMap::new();
+    let mut documents: BTreeSet<Uuid> = BTreeSet::new();
+    for row in feed {
+        if matches!(row.kind, FeedKind::Snapshot | FeedKind::Row) {
+            by_table.entry(row.document.table).or_default().insert(row.document.record.0);
+        }
+        if row.kind == FeedKind::Snapshot {
+            documents.insert(row.document.record.0);
+        }
+    }
+    let mut rows = Rows::new();
+    for (id, records) in by_table {
+        let table = table_by_id(id).ok_or(StoreError::Unreadable("sync.feed"))?;
+        let records: Vec<Uuid> = records.into_iter().collect();
+        for stored in scoped.list_records(table, &records).await? {
+            rows.insert((id, stored.id.0), stored);
+        }
+    }
+    let documents: Vec<Uuid> = documents.into_iter().collect();
+    let mut states = States::new();
+    if !documents.is_empty() {
+        states.extend(scoped.list_documents_of(&documents).await?.into_iter().map(|state| (state.id, state)));
+    }
+    Ok((rows, states))
+}
+
+fn entry(scoped: &Scoped, row: &FeedRow, rows: &Rows, states: &States) -> StoreResult<Entry> {
+    let gone = Entry::Withdraw { seq: row.seq, document: row.document };
+    match row.kind {
+        FeedKind::Change => change(scoped, row),
+        FeedKind::Withdraw => Ok(gone),
+        FeedKind::Snapshot => {
+            let stored = rows.get(&(row.document.table, row.document.record.0));
+            match (states.get(&row.document), stored) {
+                (Some(state), Some(stored)) => snapshot(row.seq, state, stored),
+                _ => Ok(gone),
+            }
+        }
+        FeedKind::Row => match rows.get(&(row.document.table, row.document.record.0)) {
+            Some(stored) => Ok(Entry::Row {
+                seq: row.seq,
+                table: row.document.table,
+                record: row.document.record,
+                stamp: stored.stamp,
+                row: encode(&server_fields(&stored.row))?.into(),
+            }),
+            None => Ok(gone),
+        },
+    }
+}
+
+fn change(scoped: &Scoped, row: &FeedRow) -> StoreResult<Entry> {
+    let unreadable = || StoreError::Unreadable("sync.edits");
+    let edit = row.edit.ok_or_else(unreadable)?;
+    if row.device.is_some() && row.device == scoped.actor().device_id().map(|id| id.0) {
+        return Ok(Entry::Own {
+            seq: row.seq,
+            edit: EditId(edit),
+            document: row.document,
+            merged_at: row.merged_at,
+        });
+    }
+    let envelope = row.envelope.as_deref().and_then(decode_envelope).ok_or_else(unreadable)?;
+    let change = envelope.changes.into_iter().nth(usize::from(row.position)).ok_or_else(unreadable)?;
+    Ok(Entry::Change {
+        seq: row.seq,
+        document: row.document,
+        epoch: row.epoch,
+        merged_at: row.merged_at,
+        change: change.change,
+    })
+}
+
+/// A document as it stands.
+pub(super) fn snapshot(seq: i64, state: &DocumentState, stored: &Stored) -> StoreResult<Entry> {
+    Ok(Entry::Snapshot {
+        seq,
+        document: state.id,
+        epoch: state.epoch,
+        stamp: stored.stamp,
+        row: encode(&facet_fields(&stored.row, state.id.facet))?.into(),
+        live: live(state),
+    })
+}
+
+/// The live history of a document, if it has one.
+pub(super) fn live(state: &DocumentState) -> Option<LiveDocument> {
+    state
+        .snapshot
+        .as_ref()
+        .map(|saved| LiveDocument { saved: saved.clone().into(), clamps: clamp_list(&state.clamps) })
+}
+
+/// Only one facet's fields; with the primary facet, derived ones too.
+fn facet_fields(row: &Row, facet: FacetId) -> Row {
+    let table = row.table();
+    keep(row, |field| if field.kind == Kind::Derived { facet.0 == 0 } else { field.facet == facet }, table)
+}
+
+/// What the server owns: the whole row of a server table, derived fields of others.
+fn server_fields(row: &Row) -> Row {
+    let table = row.table();
+    let whole = table.lifecycle == Lifecycle::Server;
+    keep(row, |field| whole || field.kind == Kind::Derived, table)
+}
+
+fn keep(
+    row: &Row,
+    wanted: impl Fn(&neonpro_contract::catalogue::Field) -> bool,
+    table: &'static Table,
+) -> Row {
+    let mut kept = Row::empty(table);
+    for (index, field) in table.columns().enumerate() {
+        let value: &Value = row.at(index);
+        if wanted(field) && !value.is_null() {
+            kept.set_at(index, value.clone());
+        }
+    }
+    kept
+}
+
+fn encode(row: &Row) -> StoreResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    row.encode_to(&mut minicbor::Encoder::new(&mut bytes)).map_err(|_| StoreError::Unreadable("row"))?;
+    Ok(bytes)
+}
+
+/// Roughly what an entry adds to a page.
+fn weight(entry: &Entry) -> usize {
+    let payload = match entry {
+        Entry::Change { change, .. } => change.len(),
+        Entry::Snapshot { row, live, .. } => {
+            row.len().saturating_add(live.as_ref().map_or(0, |live| live.saved.len()))
+        }
+        Entry::Row { row, .. } => row.len(),
+        Entry::Own { .. } | Entry::Withdraw { .. } => 0,
+    };
+    payload.saturating_add(64)
+}
+
+fn seq_of(entry: &Entry) -> i64 {
+    match entry {
+        Entry::Change { seq, .. }
+        | Entry::Own { seq, .. }
+        | Entry::Snapshot { seq, .. }
+        | Entry::Row { seq, .. }
+        | Entry::Withdraw { seq, .. } => *seq,
+    }
+}

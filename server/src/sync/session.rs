@@ -1,0 +1,176 @@
+//! One session: reads frames, queues pushes, lets the puller send pages. Push and pull run independently.
+//!
+//! Invariant: the session owns no work. Edits belong to the merger, pages can be read again; a socket may die
+//! between any two bytes.
+
+use super::handshake::{self, Caller};
+use super::outbox::Outbox;
+use super::puller::{Puller, Signals};
+use crate::merge::{Incoming, MergeError};
+use crate::state::AppState;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX, SOCKET_IDLE_SECONDS};
+use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Push};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Time for the tablet to answer the challenge.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+/// Pushes whose fates are not yet known. Beyond it the session stops reading: the tablet's own window is smaller.
+const PUSHES_UNANSWERED: usize = 32;
+/// When a shed tablet should come back, ms.
+const BUSY_RETRY_MS: u32 = 500;
+
+type Pending = oneshot::Receiver<Result<Vec<EditFate>, MergeError>>;
+
+/// Serves one socket until it closes.
+pub async fn run(socket: WebSocket, state: AppState) {
+    let metrics = Arc::clone(&state.metrics);
+    metrics.sessions.inc();
+    let (sink, mut stream) = socket.split();
+    let (outbox, writer) = Outbox::open(sink);
+    let code = match open(&mut stream, &outbox, &state).await {
+        Ok(caller) => serve(caller, stream, &outbox, &state).await,
+        Err(code) => code,
+    };
+    if let Some(code) = code {
+        outbox.bye(code, BUSY_RETRY_MS).await;
+    }
+    drop(outbox);
+    // The writer ends when the queue is drained or the peer is gone.
+    let _ = writer.await;
+    metrics.sessions.dec();
+}
+
+/// Challenge, hello, welcome. `Err(None)` when the peer simply left.
+async fn open(
+    stream: &mut SplitStream<WebSocket>,
+    outbox: &Outbox,
+    state: &AppState,
+) -> Result<Caller, Option<ByeCode>> {
+    let challenge = handshake::challenge().ok_or(Some(ByeCode::Internal))?;
+    outbox.send(&Frame::Challenge(challenge.clone())).await.map_err(|_| None)?;
+    let hello = match tokio::time::timeout(HELLO_LIMIT, next_frame(stream, state)).await {
+        Ok(Some(Ok(Frame::Hello(hello)))) => hello,
+        Ok(None) => return Err(None),
+        Ok(Some(_)) | Err(_) => return Err(Some(ByeCode::Protocol)),
+    };
+    let task_state = state.clone();
+    let opened = tokio::spawn(async move {
+        let caller = match handshake::authenticate(&task_state, &challenge, hello).await? {
+            Ok(caller) => caller,
+            Err(code) => return Ok(Err(code)),
+        };
+        let welcome = handshake::welcome(&task_state, &caller).await?;
+        Ok::<_, crate::store::StoreError>(welcome.map(|welcome| (caller, welcome)))
+    });
+    match opened.await {
+        Ok(Ok(Ok((caller, welcome)))) => {
+            outbox.send(&Frame::Welcome(welcome)).await.map_err(|_| None)?;
+            Ok(caller)
+        }
+        Ok(Ok(Err(code))) => Err(Some(code)),
+        Ok(Err(error)) => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "handshake failed");
+            Err(Some(ByeCode::Internal))
+        }
+        Err(_) => Err(Some(ByeCode::Internal)),
+    }
+}
+
+async fn serve(
+    caller: Caller,
+    mut stream: SplitStream<WebSocket>,
+    outbox: &Outbox,
+    state: &AppState,
+) -> Option<ByeCode> {
+    let caller = Arc::new(caller);
+    let signals = Arc::new(Signals::new(caller.hello.credit, caller.hello.cursor));
+    let puller = tokio::spawn(Puller::new(&caller, state, outbox, &signals).run());
+    let (unanswered, fates) = mpsc::channel(PUSHES_UNANSWERED);
+    let answers = tokio::spawn(answer(fates, outbox.clone()));
+    let code = loop {
+        let frame = tokio::select! {
+            frame = next_frame(&mut stream, state) => frame,
+            () = signals.closing() => break signals.reason(),
+            () = state.stopping() => break Some(ByeCode::Restarting),
+        };
+        match frame {
+            None => break None,
+            Some(Ok(Frame::Push(push))) => match take(push, &caller, state) {
+                Ok(pending) => {
+                    if unanswered.send(pending).await.is_err() {
+                        break None;
+                    }
+                }
+                Err(code) => break Some(code),
+            },
+            Some(Ok(Frame::Ack(ack))) => signals.acknowledge(ack.cursor, ack.credit),
+            Some(Ok(Frame::Buckets(buckets))) => signals.ask_repair(buckets),
+            Some(Ok(Frame::Bye(_))) => break None,
+            Some(Ok(_) | Err(())) => break Some(ByeCode::Protocol),
+        }
+    };
+    signals.stop();
+    drop(unanswered);
+    // Both end by themselves: database work is never cut in the middle.
+    let _ = answers.await;
+    let _ = puller.await;
+    code
+}
+
+/// Queues a push. The merger keeps it whatever becomes of this socket.
+fn take(push: Push, caller: &Caller, state: &AppState) -> Result<Pending, ByeCode> {
+    let bytes: usize = push.edits.iter().map(|edit| edit.envelope.len()).sum();
+    if push.edits.len() > PUSH_EDITS_MAX || bytes > PUSH_BYTES_MAX.saturating_mul(2) {
+        return Err(ByeCode::Protocol);
+    }
+    let incoming = push
+        .edits
+        .into_iter()
+        .map(|signed| Incoming {
+            device: caller.hello.device,
+            public_key: Arc::clone(&caller.public_key),
+            signed,
+        })
+        .collect();
+    state.merger.enqueue(caller.actor.clinic(), incoming).map_err(|_| ByeCode::Busy)
+}
+
+/// Sends fates in the order of the pushes.
+async fn answer(mut fates: mpsc::Receiver<Pending>, outbox: Outbox) {
+    while let Some(pending) = fates.recv().await {
+        match pending.await {
+            Ok(Ok(fates)) => {
+                if outbox.send(&Frame::Fates(Fates { fates })).await.is_err() {
+                    return;
+                }
+            }
+            // Nothing was taken, or it is not known: the tablet pushes again and is told `Duplicate` if it was.
+            Ok(Err(_)) | Err(_) => {
+                outbox.bye(ByeCode::Internal, BUSY_RETRY_MS).await;
+                return;
+            }
+        }
+    }
+}
+
+/// The next frame. `None` when the peer left or fell silent, `Err` for bytes that are no frame.
+async fn next_frame(stream: &mut SplitStream<WebSocket>, state: &AppState) -> Option<Result<Frame, ()>> {
+    let idle = Duration::from_secs(SOCKET_IDLE_SECONDS.saturating_mul(2));
+    loop {
+        let message = tokio::time::timeout(idle, stream.next()).await.ok()??;
+        match message.ok()? {
+            Message::Binary(bytes) => {
+                state.metrics.bytes_received.inc_by(bytes.len() as u64);
+                return Some(Frame::decode(&bytes).map_err(|_| ()));
+            }
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => return None,
+            Message::Text(_) => return Some(Err(())),
+        }
+    }
+}
