@@ -6,7 +6,7 @@
 use crate::failure::Failure;
 use crate::guard::Guard;
 use neonpro_client_core::{Clock, Replica, SyncHandle};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// The shared state of the tablet's page.
@@ -17,7 +17,7 @@ struct Inner {
     replica: Replica,
     clock: Clock,
     guard: Guard,
-    sync: Option<SyncHandle>,
+    sync: Mutex<Option<SyncHandle>>,
     closing: watch::Sender<bool>,
 }
 
@@ -25,7 +25,8 @@ impl App {
     /// State over an open replica. Without a sync handle the switch does nothing.
     #[must_use]
     pub fn new(replica: Replica, clock: Clock, guard: Guard, sync: Option<SyncHandle>) -> Self {
-        Self(Arc::new(Inner { replica, clock, guard, sync, closing: watch::Sender::new(false) }))
+        let (sync, closing) = (Mutex::new(sync), watch::Sender::new(false));
+        Self(Arc::new(Inner { replica, clock, guard, sync, closing }))
     }
 
     /// The door.
@@ -46,10 +47,14 @@ impl App {
         self.0.clock.now_us()
     }
 
-    /// The sync engine, if it was started.
-    #[must_use]
-    pub fn sync(&self) -> Option<&SyncHandle> {
-        self.0.sync.as_ref()
+    /// Switches sending on or off. Without an engine nothing happens: the page says it is offline.
+    pub fn go_online(&self, online: bool) {
+        let sync = self.0.sync.lock().unwrap_or_else(PoisonError::into_inner);
+        match (sync.as_ref(), online) {
+            (Some(sync), true) => sync.go_online(),
+            (Some(sync), false) => sync.go_offline(),
+            (None, _) => {}
+        }
     }
 
     /// Reads or writes the replica on a thread that may wait for it.
@@ -74,6 +79,17 @@ impl App {
     /// Tells open event streams that the program is closing.
     pub fn close(&self) {
         self.0.closing.send_replace(true);
+    }
+
+    /// Ends the sync engine. What it was writing is committed first.
+    ///
+    /// # Cancel safety
+    /// Cancelling leaves the engine ending on its own.
+    pub async fn stop_sync(&self) {
+        let sync = self.0.sync.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sync) = sync {
+            sync.stop().await;
+        }
     }
 
     /// Resolves once [`App::close`] was called.

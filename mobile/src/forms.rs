@@ -14,12 +14,16 @@ use crate::text::errors;
 use merge_text::Merged;
 use neonpro_contract::catalogue::{self, Field, Kind};
 use neonpro_contract::edit::FieldOp;
+use neonpro_contract::ids::EditId;
 use neonpro_contract::validate;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 /// Prefix of the hidden fields that carry what a field showed when its form was drawn.
 pub const SHOWN_PREFIX: &str = "era_";
+
+/// Hidden field naming the set-aside edit that a form corrects.
+pub const CORRECTS: &str = "corrige";
 
 /// Fields of a posted form. Holds patient data: it does not print.
 #[derive(Clone, Default)]
@@ -30,6 +34,35 @@ impl Posted {
     #[must_use]
     pub fn new(pairs: Vec<(String, String)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name, value.replace("\r\n", "\n"))).collect())
+    }
+
+    /// A form filled with what an edit had written.
+    #[must_use]
+    pub fn of_ops(ops: &[FieldOp]) -> Self {
+        let text = |value: &Json| match value {
+            Json::String(text) => text.clone(),
+            Json::Null => String::new(),
+            other => other.to_string(),
+        };
+        let pairs = ops.iter().filter_map(|op| match op {
+            FieldOp::Put { field, value } => Some((field.clone(), text(value))),
+            FieldOp::Text { field, value } => Some((field.clone(), value.clone())),
+            FieldOp::Add { .. } | FieldOp::Remove { .. } | FieldOp::Merge { .. } => None,
+        });
+        Self(pairs.collect())
+    }
+
+    /// The same form, correcting a set-aside edit.
+    #[must_use]
+    pub fn correcting(mut self, edit: &str) -> Self {
+        self.0.insert(CORRECTS.to_owned(), edit.to_owned());
+        self
+    }
+
+    /// The set-aside edit this form corrects.
+    #[must_use]
+    pub fn corrects(&self) -> Option<EditId> {
+        self.get(CORRECTS).parse().ok()
     }
 
     /// The value of a field; empty where it is missing.
@@ -50,10 +83,16 @@ impl Posted {
         self.0.contains_key(name)
     }
 
+    /// What the field showed when the form was drawn, if the form says so.
+    #[must_use]
+    pub fn find_shown(&self, name: &str) -> Option<&str> {
+        self.0.get(&format!("{SHOWN_PREFIX}{name}")).map(String::as_str)
+    }
+
     /// What the field showed when the form was drawn.
     #[must_use]
     pub fn shown(&self, name: &str) -> &str {
-        self.get(&format!("{SHOWN_PREFIX}{name}"))
+        self.find_shown(name).unwrap_or("")
     }
 
     /// Whether a person changed the field.

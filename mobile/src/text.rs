@@ -32,6 +32,10 @@ pub const SAVE: &str = "Salvar";
 pub const CANCEL: &str = "Cancelar";
 /// Goes back.
 pub const BACK: &str = "Voltar";
+/// True.
+pub const YES: &str = "sim";
+/// False.
+pub const NO: &str = "não";
 /// Nothing was entered.
 pub const NOTHING: &str = "—";
 /// Option of a select that means no value.

@@ -18,24 +18,22 @@ mod care;
 mod money;
 mod together;
 mod duties;
+mod reference;
 
 pub use people::DemoPerson;
 
 use self::care::Clinic;
 use self::places::{PLACES, Place};
 use self::random::Random;
-use self::scribe::{Scribe, money, row, text, texts};
-use self::services::{CATEGORIES, SERVICES};
+use self::scribe::Scribe;
 use crate::actor::Actor;
-use crate::store::load::{LoadBatch, Loaded};
+use crate::store::load::{LoadBatch, Loaded, ReferenceRows};
 use crate::store::{Store, StoreResult};
 use neonpro_contract::catalogue::{Table, table};
-use neonpro_contract::ids::{ClinicId, NetworkId, RecordId};
-use neonpro_contract::row::Row;
+use neonpro_contract::ids::{ClinicId, NetworkId};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::validate::Invalid;
 use neonpro_contract::validate::br::cnpj::Cnpj;
-use neonpro_contract::value::Value;
 use uuid::Uuid;
 
 /// The instant (µs) in the ids of what does not depend on the day of the demo: 2024-01-01.
@@ -66,7 +64,7 @@ pub struct DemoNetwork {
     /// Its name.
     pub name: &'static str,
     /// Rows of the reference tables, in the order in which they may be written; ids depend on the seed alone.
-    pub reference: Vec<(&'static Table, Vec<(RecordId, Row)>)>,
+    pub reference: Vec<(&'static Table, ReferenceRows)>,
     /// Its clinics.
     pub clinics: Vec<DemoClinic>,
 }
@@ -101,7 +99,7 @@ pub fn network(seed: u64, now: ServerInstant, size: DemoSize) -> Result<DemoNetw
     let mut random = Random::new(seed);
     let id = NetworkId(random.id(FOUNDED_US));
     let clinic_ids: Vec<ClinicId> = PLACES.iter().map(|_| ClinicId(random.id(FOUNDED_US))).collect();
-    let reference = reference(&mut random.fork())?;
+    let reference = reference::rows(&mut random.fork())?;
     let ids = |name: &str| -> Vec<Uuid> {
         let rows = reference.iter().find(|(table, _)| table.name == name).map(|(_, rows)| rows.as_slice());
         rows.unwrap_or_default().iter().map(|(id, _)| id.0).collect()
@@ -186,56 +184,4 @@ fn clinic_of(
     duties::meet(&mut scribe, &team, duties)?;
     let batch = scribe.finish()?;
     Ok(DemoClinic { id: clinic, name: place.clinic, city: place.city, people: team.people, batch })
-}
-
-/// Rows of the reference tables.
-fn reference(random: &mut Random) -> Result<Vec<(&'static Table, Vec<(RecordId, Row)>)>, Invalid> {
-    let of = |name: &'static str| table(name).ok_or(Invalid::new(name, "a table of the catalogue"));
-    let mut categories = Vec::new();
-    for (order, (name, description)) in (1i64..).zip(CATEGORIES) {
-        let fields = vec![("name", text(name)), ("description", text(description)), ("display_order", Value::Int(order))];
-        categories.push((RecordId(random.id(FOUNDED_US)), row(of("service_categories")?, fields)?));
-    }
-    let mut services = Vec::new();
-    for service in &SERVICES {
-        let category = categories.get(service.category).map_or(Uuid::nil(), |(id, _)| id.0);
-        let injectable = service.class == services::Class::Injectable;
-        let fields = vec![
-            ("category_id", Value::Uuid(category)),
-            ("name", text(service.name)),
-            ("tuss_code", service.tuss.map_or(Value::Null, text)),
-            ("duration_minutes", Value::Int(i64::from(service.minutes))),
-            ("base_price", money(service.reais * 100)),
-            ("requires_doctor", Value::Bool(service.class == services::Class::Consultation && service.tuss.is_some())),
-            ("requires_preparation", Value::Bool(injectable)),
-            ("recovery_time_days", Value::Int(service.recovery_days)),
-            ("contraindications", texts(service.contraindications())),
-            ("side_effects", texts(service.side_effects())),
-        ];
-        services.push((RecordId(random.id(FOUNDED_US)), row(of("service_types")?, fields)?));
-    }
-    let settings = settings(random, of("system_settings")?)?;
-    let (groups, duties) = duties::reference(random, FOUNDED_US)?;
-    Ok(vec![
-        (of("service_categories")?, categories),
-        (of("service_types")?, services),
-        (of("compliance_categories")?, groups),
-        (of("compliance_requirements")?, duties),
-        (of("system_settings")?, settings),
-    ])
-}
-
-fn settings(random: &mut Random, table: &'static Table) -> Result<Vec<(RecordId, Row)>, Invalid> {
-    let known = [
-        ("offline_lease_days", "days", 30, "Dias que um tablet pode ficar sem sincronizar antes de bloquear a leitura"),
-        ("withdrawal_alarm_hours", "hours", 72, "Horas até alertar sobre um tablet que não confirmou uma exclusão"),
-        ("chart_retention_years", "years", 20, "Guarda do prontuário (Lei 13.787/2018)"),
-    ];
-    let mut rows = Vec::new();
-    for (key, unit, value, about) in known {
-        let setting = scribe::object([(unit, value.into())]);
-        let fields = vec![("setting_key", text(key)), ("setting_value", setting), ("description", text(about))];
-        rows.push((RecordId(random.id(FOUNDED_US)), row(table, fields)?));
-    }
-    Ok(rows)
 }

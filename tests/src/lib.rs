@@ -1,1 +1,18 @@
-//! tests
+//! The simulated world: real Postgres, real server code, real replicas, for stories, properties and measurements.
+//!
+//! Never mocks what can be run. Invariant: every world has a database of its own, so tests run in parallel and share
+//! nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::allow_attributes,
+    missing_docs,
+    reason = "this crate is test support: a broken world should stop the test where it broke"
+)]
+
+pub mod cluster;
+pub mod device;
+pub mod world;

@@ -1,13 +1,18 @@
 //! `sync_document`: documents that are more than their row.
 
 use crate::error::ReplicaError;
+use crate::project::holds;
 use minicbor::bytes::ByteArray;
-use neonpro_contract::catalogue::{FacetId, TableId};
+use neonpro_contract::catalogue::{FacetId, TABLES, TableId};
+use neonpro_contract::digest::{Digest, fingerprint};
 use neonpro_contract::document::Clamps;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::RecordId;
+use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::ServerInstant;
+use neonpro_contract::wire::{BUCKETS, bucket};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// One stored document.
@@ -95,4 +100,62 @@ fn encode_clamps(clamps: &Clamps) -> Vec<u8> {
 fn decode_clamps(bytes: &[u8]) -> Clamps {
     let list: ClampList = minicbor::decode(bytes).unwrap_or_default();
     list.into_iter().map(|(hash, at)| (hash.into(), ServerInstant(at))).collect()
+}
+
+/// Terms of the digest, summed per bucket, from everything stored.
+pub(crate) fn sums(conn: &Connection, audience: Audience) -> Result<Vec<Digest>, ReplicaError> {
+    let mut sums = vec![Digest::default(); BUCKETS];
+    each_counted(conn, audience, |id, epoch, heads| {
+        if let Some(sum) = sums.get_mut(usize::from(bucket(&id))) {
+            sum.add(fingerprint(&id, epoch, heads));
+        }
+    })?;
+    Ok(sums)
+}
+
+/// Counted documents of some buckets.
+pub(crate) fn list_counted_in(
+    conn: &Connection,
+    audience: Audience,
+    buckets: &BTreeSet<u8>,
+) -> Result<BTreeSet<DocumentId>, ReplicaError> {
+    let mut found = BTreeSet::new();
+    each_counted(conn, audience, |id, _, _| {
+        if buckets.contains(&bucket(&id)) {
+            found.insert(id);
+        }
+    })?;
+    Ok(found)
+}
+
+/// Visits every document the server has, as far as this tablet knows: stored ones, and facets that are only rows.
+fn each_counted(
+    conn: &Connection,
+    audience: Audience,
+    mut visit: impl FnMut(DocumentId, u32, &[[u8; 32]]),
+) -> Result<(), ReplicaError> {
+    let stored: BTreeMap<DocumentId, StoredDocument> = list_all(conn)?.into_iter().collect();
+    for (id, document) in stored.iter().filter(|(_, document)| document.counted) {
+        visit(*id, document.epoch, &document.heads);
+    }
+    for table in TABLES.iter().filter(|table| !table.facets.is_empty()) {
+        let facets: Vec<FacetId> = table.facet_ids().filter(|facet| holds(table, *facet, audience)).collect();
+        let mut statement = conn.prepare(&format!("SELECT id FROM {}", table.name))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let record = RecordId(Uuid::from_bytes(row.get(0)?));
+            let id = |facet| DocumentId { table: table.id, record, facet };
+            let born = stored.get(&id(FacetId(0))).is_none_or(|primary| primary.counted);
+            for facet in facets.iter().filter(|_| born).filter(|facet| !stored.contains_key(&id(**facet))) {
+                visit(id(*facet), 1, &[]);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether nothing but its row is stored about a record.
+pub(crate) fn is_plain(conn: &Connection, table: TableId, record: RecordId) -> Result<bool, ReplicaError> {
+    let sql = "SELECT 1 FROM sync_document WHERE table_id = ?1 AND record = ?2 LIMIT 1";
+    Ok(!conn.prepare_cached(sql)?.exists(params![table.0, record.0.as_bytes()])?)
 }

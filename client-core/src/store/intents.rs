@@ -1,9 +1,10 @@
 //! `sync_intent` and `sync_change`: what people did here, until its fate is settled and for 30 days after.
 
+use crate::edit::seal::Sealed;
 use crate::error::ReplicaError;
 use minicbor::bytes::ByteVec;
 use neonpro_contract::catalogue::{FacetId, TableId};
-use neonpro_contract::edit::{DocumentChange, DocumentId, Intent};
+use neonpro_contract::edit::{DocumentChange, DocumentId, Intent, decode_envelope};
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{EditId, RecordId};
 use neonpro_contract::time::ServerInstant;
@@ -217,16 +218,53 @@ pub(crate) fn mark_state(conn: &Connection, n: i64, state: State) -> Result<(), 
 }
 
 /// The bytes an edit travels as were made anew.
-pub(crate) fn mark_reexpressed(
+pub(crate) fn mark_resealed(
     conn: &Connection,
     n: i64,
-    envelope: &[u8],
-    signature: &[u8],
-    after_sending: bool,
+    sealed: &Sealed,
+    reexpressed: Reexpressed,
 ) -> Result<(), ReplicaError> {
     conn.prepare_cached("UPDATE sync_intent SET envelope = ?2, signature = ?3, reexpressed = ?4 WHERE n = ?1")?
-        .execute(params![n, envelope, signature, after_sending])?;
+        .execute(params![n, sealed.envelope, sealed.signature, reexpressed as i64])?;
     Ok(())
+}
+
+/// One change of an edit was made anew.
+pub(crate) fn replace_change(conn: &Connection, n: i64, change: &DocumentChange) -> Result<(), ReplicaError> {
+    let id = &change.document;
+    conn.prepare_cached(
+        "UPDATE sync_change SET epoch = ?5, bytes = ?6 WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4",
+    )?
+    .execute(params![
+        n,
+        id.record.0.as_bytes(),
+        id.table.0,
+        id.facet.0,
+        change.epoch,
+        change.change.as_slice()
+    ])?;
+    Ok(())
+}
+
+/// One document turned out to need no change by this edit.
+pub(crate) fn purge_change(conn: &Connection, n: i64, id: &DocumentId) -> Result<(), ReplicaError> {
+    conn.prepare_cached("DELETE FROM sync_change WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4")?
+        .execute(params![n, id.record.0.as_bytes(), id.table.0, id.facet.0])?;
+    Ok(())
+}
+
+/// Accepted edits settled after an instant, back in the outbox: the server was restored and may lack them.
+pub(crate) fn requeue_accepted(conn: &Connection, after_us: i64) -> Result<usize, ReplicaError> {
+    let settled: Vec<(i64, Vec<u8>)> = conn
+        .prepare_cached("SELECT n, envelope FROM sync_intent WHERE state = 7 AND settled_at >= ?1 AND seq IS NOT NULL")?
+        .query_map([after_us], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (n, envelope) in &settled {
+        let Some(envelope) = decode_envelope(envelope) else { continue };
+        append_changes(conn, *n, &envelope.changes)?;
+        mark_state(conn, *n, State::Queued)?;
+    }
+    Ok(settled.len())
 }
 
 /// The server merged it. `seq` is `None` for one that turned out to change nothing.

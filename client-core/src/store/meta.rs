@@ -36,6 +36,13 @@ pub(crate) struct Bootstrap {
     pub begun: bool,
 }
 
+impl Bootstrap {
+    /// One that has not begun.
+    pub const fn new(again: bool) -> Self {
+        Self { position: None, start_head: -1, done: 0, total: 0, again, begun: false }
+    }
+}
+
 /// Where the replica stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Meta {

@@ -78,6 +78,13 @@ pub(crate) fn count_waiting(conn: &Connection) -> Result<u64, ReplicaError> {
         .query_row([], |row| row.get(0))?)
 }
 
+/// Of these, edits the server keeps until a dependency arrives.
+pub(crate) fn count_held(conn: &Connection) -> Result<u64, ReplicaError> {
+    Ok(conn
+        .prepare_cached("SELECT count(*) FROM sync_intent WHERE state = 3")?
+        .query_row([], |row| row.get(0))?)
+}
+
 /// Records with changes whose fate is not settled.
 pub(crate) fn count_waiting_records(conn: &Connection) -> Result<u64, ReplicaError> {
     let sql = "SELECT count(DISTINCT c.record) FROM sync_change c JOIN sync_intent i ON i.n = c.n WHERE i.state < 5";

@@ -31,10 +31,19 @@ pub(crate) fn differs(before: &Row, after: &Row) -> bool {
 /// Puts a patient into the index.
 pub(crate) fn upsert(conn: &Connection, id: RecordId, row: &Row, is_new: bool) -> Result<(), ReplicaError> {
     let Some(rowid) = rowid(conn, row.table(), id)? else { return Ok(()) };
-    let text = |field: &str| row.get(field).as_text();
     if !is_new {
         conn.prepare_cached("DELETE FROM sync_search WHERE rowid = ?1")?.execute([rowid])?;
     }
+    insert(conn, rowid, row)
+}
+
+/// Puts the patient into the index that was inserted last.
+pub(crate) fn insert_last(conn: &Connection, row: &Row) -> Result<(), ReplicaError> {
+    insert(conn, conn.last_insert_rowid(), row)
+}
+
+fn insert(conn: &Connection, rowid: i64, row: &Row) -> Result<(), ReplicaError> {
+    let text = |field: &str| row.get(field).as_text();
     conn.prepare_cached("INSERT INTO sync_search (rowid, name, cpf, phone, email) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![rowid, text("name"), text("cpf"), phone_terms(row.get("phone")), text("email")])?;
     Ok(())

@@ -121,8 +121,8 @@ impl Input {
     pub fn typed(mut self, posted: Option<&Posted>, problems: &Problems) -> Self {
         if let Some(posted) = posted.filter(|posted| posted.has(self.name)) {
             self.value = posted.get(self.name).to_owned();
-            if self.base.is_some() {
-                self.base = Some(posted.shown(self.name).to_owned());
+            if let Some(shown) = posted.find_shown(self.name).filter(|_| self.base.is_some()) {
+                self.base = Some(shown.to_owned());
             }
             self.error = problems.get(self.name).copied();
         }

@@ -19,12 +19,10 @@ pub async fn choose(State(app): State<App>, Form(pairs): Form<Vec<(String, Strin
 /// Switches sending on or off.
 pub async fn connect(State(app): State<App>, Form(pairs): Form<Vec<(String, String)>>) -> Response {
     let posted = Posted::new(pairs);
-    if let Some(sync) = app.sync() {
-        match posted.get("modo") {
-            "desligar" => sync.go_offline(),
-            "ligar" => sync.go_online(),
-            _ => {}
-        }
+    match posted.get("modo") {
+        "desligar" => app.go_online(false),
+        "ligar" => app.go_online(true),
+        _ => {}
     }
     Redirect::to(local(posted.get("de"))).into_response()
 }

@@ -9,17 +9,35 @@ pub const WAITING: &str = "Aguardando envio";
 /// Third fact.
 pub const ATTENTION: &str = "Precisa de atenção";
 /// Connected and quiet.
-pub const ONLINE: &str = "Conectado ao servidor";
+pub const LIVE: &str = "Conectado ao servidor";
+/// Connected, more is coming.
+pub const CATCHING_UP: &str = "Conectado — recebendo alterações";
 /// On its way.
-pub const CONNECTING: &str = "Procurando o servidor";
-/// No network, or the server does not answer.
+pub const CONNECTING: &str = "Procurando o servidor — tudo salvo neste tablet";
+/// No network, the server does not answer, or switched off.
 pub const OFFLINE: &str = "Sem internet — tudo salvo neste tablet";
-/// Switched off by a person.
-pub const SWITCHED_OFF: &str = "Trabalhando sem internet — tudo salvo neste tablet";
-/// Not enrolled, so nothing can be sent.
-pub const UNENROLLED: &str = "Tablet não inscrito — tudo salvo neste tablet";
 /// Turned away.
-pub const REFUSED: &str = "O servidor recusou este tablet — chame o administrador";
+pub const STOPPED: &str = "O servidor recusou este tablet — chame o administrador";
+/// State of a record.
+pub const ON_THIS_TABLET: &str = "Neste tablet";
+/// State of a record.
+pub const SENDING: &str = "Enviando";
+/// State of a record.
+pub const RECORD_CONFIRMED: &str = "Confirmado";
+/// State of a record.
+pub const UNKNOWN: &str = "Enviado, sem resposta";
+/// State of a record.
+pub const SET_ASIDE: &str = "Separado";
+/// Reason of an edit that only waits for another one.
+pub const HELD: &str = "Espera uma edição anterior, de outro aparelho.";
+/// Nothing to do about it.
+pub const HELD_REMEDY: &str = "Resolve-se sozinha.";
+/// Remedy: take off the list.
+pub const DISMISS: &str = "Encerrar sem reenviar";
+/// The file was copied.
+pub const COPIED: &str = "Os dados deste tablet tinham sido copiados ou restaurados; ele recebeu uma identidade nova.";
+/// The lease has passed.
+pub const LEASE: &str = "O prazo de trabalho sem internet passou. O que você escrever continua guardado; conecte o tablet.";
 /// Switch.
 pub const GO_OFFLINE: &str = "Desligar envio";
 /// Switch.
@@ -69,14 +87,13 @@ pub const OTHER: &str = "Outro valor";
 /// Marker at a disputed field.
 pub const DISPUTED: &str = "Em disputa";
 
-/// `1 registro (de 2 edições)` is never needed: a waiting record counts once.
+/// The tablet's clock is off.
 #[must_use]
-pub fn waiting(records: u64, photos: u64, photo_bytes: u64) -> String {
-    let records = super::records(records);
-    if photos == 0 {
-        return records;
-    }
-    format!("{records}, {} ({})", super::plural(photos, "foto", "fotos"), super::bytes(photo_bytes))
+pub fn clock_off(by_ms: i64) -> String {
+    let minutes = by_ms.unsigned_abs().div_ceil(60_000);
+    let minutes = super::plural(minutes, "minuto", "minutos");
+    let way = if by_ms > 0 { "adiantado" } else { "atrasado" };
+    format!("O relógio deste tablet está {minutes} {way}. Acerte a hora nas configurações.")
 }
 
 /// Progress of the first sync.

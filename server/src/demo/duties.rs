@@ -4,9 +4,9 @@
 
 use super::people::Team;
 use super::scribe::{Scribe, object, row, text, texts};
+use crate::store::load::ReferenceRows;
 use neonpro_contract::catalogue::table;
 use neonpro_contract::ids::RecordId;
-use neonpro_contract::row::Row;
 use neonpro_contract::validate::Invalid;
 use neonpro_contract::value::Value;
 use rust_decimal::Decimal;
@@ -50,7 +50,7 @@ const GROUPS: [Group; 4] = [
 ];
 
 /// Reference rows: groups of duties, and duties.
-pub(super) type Reference = (Vec<(RecordId, Row)>, Vec<(RecordId, Row)>);
+pub(super) type Reference = (ReferenceRows, ReferenceRows);
 
 /// Groups and duties, with ids drawn for an instant that never changes.
 ///
@@ -88,12 +88,12 @@ pub(super) fn meet(scribe: &mut Scribe, team: &Team, duties: &[Uuid]) -> Result<
     for duty in duties {
         let done = scribe.random.chance(70);
         let days = -scribe.random.between(3, 25);
-        let at = scribe.moment(days, 10 * 60);
+        let (at, due) = (scribe.moment(days, 10 * 60), scribe.random.between(5, 30));
         let mut fields = vec![
             ("requirement_id", Value::Uuid(*duty)),
             ("assessment_type", text("self_assessment")),
             ("status", text(if done { "completed" } else { "pending" })),
-            ("due_date", Value::Date(scribe.day(scribe.random.clone().between(5, 30)))),
+            ("due_date", Value::Date(scribe.day(due))),
         ];
         if done {
             let score = scribe.random.between(700, 1_000);

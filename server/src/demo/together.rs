@@ -128,7 +128,7 @@ fn refer(scribe: &mut Scribe, team: &Team, patient: &Patient, elsewhere: Option<
 }
 
 fn meet(scribe: &mut Scribe, team: &Team, group: Uuid, patient: &Patient, number: usize) -> Result<Uuid, Invalid> {
-    let past = number % 2 == 0;
+    let past = number.is_multiple_of(2);
     let days = if past { -scribe.random.between(2, 14) } else { scribe.random.between(1, 12) };
     let start = scribe.moment(days, 18 * 60);
     let end = start + US_PER_HOUR / 2;

@@ -9,8 +9,11 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 /// Hours behind UTC in standard time.
 const STANDARD_HOURS: i64 = 3;
 
+/// Year, month, day.
+type Day = (i32, u32, u32);
+
 /// First days of daylight saving, and the days on which it had ended; both at midnight.
-const SAVING: [((i32, u32, u32), (i32, u32, u32)); 11] = [
+const SAVING: [(Day, Day); 11] = [
     ((2008, 10, 19), (2009, 2, 15)),
     ((2009, 10, 18), (2010, 2, 21)),
     ((2010, 10, 17), (2011, 2, 20)),

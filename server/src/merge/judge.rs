@@ -194,15 +194,18 @@ impl Work<'_> {
         }
         match document.apply(self.parsed) {
             Ok(()) => Ok(true),
-            Err(DocumentError::MissingDependency) => Err(self.missing_dependency()),
+            Err(DocumentError::MissingDependency) => Err(self.missing_dependency(open)),
             Err(DocumentError::ActorForked) => Err(quarantined(Code::ActorForked)),
             Err(_) => Err(refused(Code::Malformed)),
         }
     }
 
-    fn missing_dependency(&self) -> Fate {
+    fn missing_dependency(&self, open: &OpenDocument) -> Fate {
         if self.depends_on_set_aside(&self.change.document) {
             quarantined(Code::DependsOnSetAside)
+        } else if open.fingerprint_before.is_none() && open.state.live_changes == 0 {
+            // A change to a record that is not here: another clinic's, or nobody's.
+            refused(Code::NotFound)
         } else {
             Fate::Held { missing: self.change.document }
         }

@@ -2,7 +2,7 @@
 
 use super::intake::{Candidate, Rejected};
 use super::judge::Accepted;
-use super::workspace::{OpenDocument, RecordKey, Workspace};
+use super::workspace::{OpenDocument, RecordKey, Stage, Workspace};
 use crate::reconcile;
 use crate::store::audit::AuditRecord;
 use crate::store::canonical::Record;
@@ -12,7 +12,7 @@ use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::heads::Head;
 use crate::store::items::NewItem;
 use crate::store::{Scoped, StoreResult};
-use neonpro_contract::catalogue::{FacetId, Purpose, TABLES, Table};
+use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{PatientId, RecordId};
@@ -103,7 +103,7 @@ impl Merged {
         if !matches!(fate, Fate::Accepted { .. }) {
             workspace.set_aside.extend(documents.iter().copied());
         }
-        let patient = self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, &documents));
+        let patient = self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
         let code = fate.set_aside().map(Code::as_str);
         self.audit.push(AuditRecord {
             action: match fate {
@@ -164,8 +164,27 @@ impl Merged {
     }
 }
 
-fn patient_of(workspace: &Workspace, documents: &[DocumentId]) -> Option<PatientId> {
-    documents.iter().find_map(|id| workspace.documents.get(id).and_then(|open| open.state.patient))
+/// The patient an edit concerns, also when it was not merged: a consent that comes later finds it by this.
+fn patient_of(workspace: &Workspace, candidate: &Candidate) -> Option<PatientId> {
+    let stage = Stage::default();
+    candidate.envelope.changes.iter().zip(&candidate.changes).find_map(|(change, parsed)| {
+        let id = change.document;
+        if let Some(open) = workspace.documents.get(&id) {
+            return open.state.patient;
+        }
+        let table = id.table()?;
+        let target = |link: &str| parsed.root_ids().into_iter().find(|(name, _)| name == link).map(|(_, id)| id);
+        match table.patient {
+            PatientLink::None => None,
+            PatientLink::Own => Some(PatientId(id.record.0)),
+            PatientLink::Field(field) => target(field).map(PatientId),
+            PatientLink::Parent(field) => {
+                let parent = table.field(field).and_then(|(_, field)| field.references)?;
+                let parent = neonpro_contract::catalogue::table(parent)?;
+                workspace.patient_of(&stage, &(parent.id, target(field)?))
+            }
+        }
+    })
 }
 
 /// Writes everything; the caller commits.

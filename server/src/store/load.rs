@@ -13,6 +13,7 @@ mod months;
 mod reference;
 
 pub use batch::{LoadBatch, LoadRecord};
+pub use reference::ReferenceRows;
 
 use self::links::Patients;
 use super::canonical::Record;

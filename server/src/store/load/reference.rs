@@ -14,6 +14,9 @@ use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_core::transaction::Transaction;
 use sqlx_postgres::Postgres;
 
+/// Rows of one reference table, by id.
+pub type ReferenceRows = Vec<(RecordId, Row)>;
+
 impl Store {
     /// Inserts or updates rows of a reference table by their id, in one transaction. `present` counts those that
     /// were there with the same values. A row's `created_at` is set once and never compared.

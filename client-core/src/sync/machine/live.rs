@@ -1,0 +1,196 @@
+//! An open session: what is being applied, what is in flight, whether everything is settled.
+
+use super::Action;
+use crate::store::outbox::Outgoing;
+use crate::sync::apply::Applied;
+use crate::sync::session::Opened;
+use neonpro_contract::digest::Digest;
+use neonpro_contract::ids::EditId;
+use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
+use neonpro_contract::wire::{Ack, Frame, Push};
+use std::collections::VecDeque;
+
+/// Repairs asked for in one session. A disagreement they do not cure is reported, not fought.
+const REPAIRS_MAX: u32 = 3;
+
+#[derive(Debug)]
+struct Flight {
+    edits: Vec<EditId>,
+    bytes: usize,
+}
+
+/// What is being applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Applying {
+    Pull { bytes: u64 },
+    Fates,
+}
+
+#[derive(Debug)]
+pub(super) struct Live {
+    inbox: VecDeque<(Frame, u64)>,
+    applying: Option<Applying>,
+    flights: VecDeque<Flight>,
+    unanswered_bytes: usize,
+    push_bytes: usize,
+    /// There may be edits to send.
+    dirty: bool,
+    taking: bool,
+    edited_while_taking: bool,
+    cursor: i64,
+    head: i64,
+    /// The last page ended at the server's head.
+    at_head: bool,
+    waiting: u64,
+    held: u64,
+    differs: bool,
+    server_digest: Option<(i64, Digest)>,
+    summing: bool,
+    repairs: u32,
+    confirmed: bool,
+}
+
+impl Live {
+    pub fn new(opened: &Opened) -> Self {
+        Self {
+            inbox: VecDeque::new(),
+            applying: None,
+            flights: VecDeque::new(),
+            unanswered_bytes: 0,
+            push_bytes: opened.push_bytes,
+            dirty: true,
+            taking: false,
+            edited_while_taking: false,
+            cursor: opened.cursor,
+            head: opened.head,
+            at_head: opened.cursor == opened.head,
+            waiting: opened.waiting,
+            held: 0,
+            differs: opened.differs,
+            server_digest: Some((opened.head, opened.server_digest)),
+            summing: false,
+            repairs: 0,
+            confirmed: false,
+        }
+    }
+
+    /// Everything from the server is here.
+    pub fn caught_up(&self) -> bool {
+        self.cursor >= 0 && self.cursor >= self.head && self.at_head
+    }
+
+    /// Nothing is under way in either direction, and nothing is left to be done.
+    pub fn is_quiet(&self) -> bool {
+        let repairing = self.differs && self.repairs < REPAIRS_MAX;
+        self.is_idle() && self.caught_up() && self.waiting == self.held && !repairing
+    }
+
+    fn is_idle(&self) -> bool {
+        let pulling = self.applying.is_some() || !self.inbox.is_empty() || self.summing;
+        let pushing = self.dirty || self.taking || !self.flights.is_empty();
+        !pulling && !pushing
+    }
+
+    pub fn receive(&mut self, frame: Frame, bytes: u64) -> Vec<Action> {
+        self.inbox.push_back((frame, bytes));
+        self.next()
+    }
+
+    /// Everything that can be started now.
+    pub fn next(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.applying.is_none()
+            && let Some((frame, bytes)) = self.inbox.pop_front()
+        {
+            actions.push(self.start(frame, bytes));
+        }
+        actions.extend(self.push());
+        let repairable = self.differs && self.caught_up() && self.applying.is_none() && self.inbox.is_empty();
+        if repairable && !self.summing && self.repairs < REPAIRS_MAX {
+            self.summing = true;
+            self.repairs = self.repairs.saturating_add(1);
+            actions.push(Action::Sum);
+        }
+        if self.is_quiet() && self.waiting == 0 && !self.confirmed {
+            self.confirmed = true;
+            actions.push(Action::Confirm);
+        }
+        actions
+    }
+
+    fn start(&mut self, frame: Frame, bytes: u64) -> Action {
+        if let Frame::Fates(fates) = frame {
+            self.applying = Some(Applying::Fates);
+            let sent = self.flights.pop_front().map_or_else(Vec::new, |flight| {
+                self.unanswered_bytes = self.unanswered_bytes.saturating_sub(flight.bytes);
+                flight.edits
+            });
+            return Action::Settle { sent, fates };
+        }
+        if let Frame::Page(page) = &frame {
+            self.at_head = page.digest.is_some();
+            self.server_digest = page.digest.map(|digest| (page.to, digest));
+        }
+        self.applying = Some(Applying::Pull { bytes });
+        Action::Apply(frame)
+    }
+
+    fn push(&mut self) -> Option<Action> {
+        // Half the budget at a time, so a second push travels while the first is merged.
+        let bytes_max = PUSH_BYTES_MAX.min(self.push_bytes / 2);
+        let room = self.push_bytes.saturating_sub(self.unanswered_bytes).min(bytes_max);
+        if !self.dirty || self.taking || (room < bytes_max && !self.flights.is_empty()) {
+            return None;
+        }
+        self.taking = true;
+        self.edited_while_taking = false;
+        Some(Action::Take { edits_max: PUSH_EDITS_MAX, bytes_max: room })
+    }
+
+    pub fn taken(&mut self, batch: Vec<Outgoing>) -> Vec<Action> {
+        self.taking = false;
+        if batch.is_empty() {
+            self.dirty = self.edited_while_taking;
+            return self.next();
+        }
+        let bytes = batch.iter().map(Outgoing::bytes).sum();
+        self.unanswered_bytes = self.unanswered_bytes.saturating_add(bytes);
+        self.flights.push_back(Flight { edits: batch.iter().map(|outgoing| outgoing.edit).collect(), bytes });
+        let edits = batch.into_iter().map(|outgoing| outgoing.signed).collect();
+        let mut actions = vec![Action::Send(Frame::Push(Push { edits }))];
+        actions.extend(self.next());
+        actions
+    }
+
+    pub fn edited(&mut self) -> Vec<Action> {
+        self.dirty = true;
+        self.confirmed = false;
+        self.edited_while_taking = true;
+        self.next()
+    }
+
+    pub fn applied(&mut self, applied: &Applied) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.cursor = applied.cursor;
+        self.head = self.head.max(applied.head);
+        self.waiting = applied.waiting;
+        self.held = applied.held;
+        self.dirty |= applied.requeued;
+        self.confirmed = false;
+        let server = self.server_digest.filter(|(at, _)| *at == applied.cursor);
+        self.differs = applied.differs || server.is_some_and(|(_, digest)| digest != applied.digest);
+        if let Some(Applying::Pull { bytes }) = self.applying.take() {
+            // A repair was answered; another may follow.
+            self.summing = false;
+            actions.push(Action::Send(Frame::Ack(Ack { cursor: applied.cursor, credit: bytes })));
+        }
+        actions.extend(self.next());
+        actions
+    }
+
+    /// The server is there and everything is settled: that is worth noting again.
+    pub fn heard(&mut self) -> Vec<Action> {
+        self.confirmed = false;
+        self.next()
+    }
+}

@@ -1,0 +1,229 @@
+//! A stretch of the feed, applied whole: entries, cursor and digest in one transaction.
+//!
+//! Never fails on what an entry holds: a change that does not fit is counted and the document is repaired. Invariant:
+//! applying a page again changes nothing.
+
+use super::snapshot;
+use crate::crash;
+use crate::error::ReplicaError;
+use crate::edit::plan::fill_derived_defaults;
+use crate::project::{Batch, table_of};
+use crate::rebase;
+use crate::store::Tx;
+use crate::store::intents::{self, State};
+use crate::store::records::Stamp;
+use crate::sync::apply::Applied;
+use crate::sync::fates::{self, Told};
+use crate::watch::ATTENTION;
+use neonpro_contract::catalogue::{Lifecycle, table_by_id};
+use neonpro_contract::document::ParsedChange;
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::fate::Code;
+use neonpro_contract::ids::EditId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::wire::{Entry, Page};
+use std::collections::BTreeSet;
+
+/// What entries leave to do at the end of the page.
+#[derive(Default)]
+struct After {
+    /// Documents with a new base under pending changes.
+    rebased: BTreeSet<DocumentId>,
+    purged: bool,
+    accepted: u64,
+    set_aside: u64,
+}
+
+pub(crate) fn apply(
+    tx: &mut Tx<'_>,
+    page: &Page,
+    entries: &[Entry],
+    now_us: i64,
+) -> Result<Applied, ReplicaError> {
+    crash::point("page.after_begin");
+    if tx.meta.cursor < 0 || page.from > tx.meta.cursor || page.to < page.from {
+        return Err(ReplicaError::Protocol("page out of turn"));
+    }
+    if page.to < tx.meta.cursor {
+        return Applied::at(tx);
+    }
+    let mut batch = Batch::default();
+    let mut after = After::default();
+    for entry in entries {
+        apply_entry(tx, &mut batch, &mut after, entry, now_us)?;
+    }
+    crash::point("page.after_entries");
+    for id in std::mem::take(&mut after.rebased) {
+        rebase::settle(tx, &mut batch, id, now_us)?;
+    }
+    batch.flush(tx, now_us)?;
+    let requeued = rebase::roll_back(tx, now_us)?;
+    tx.meta.cursor = page.to;
+    tx.meta.head = tx.meta.head.max(page.to);
+    if page.digest.is_some_and(|digest| digest != tx.meta.digest) {
+        tx.meta.repair = true;
+    }
+    crash::point("page.before_commit");
+    Ok(Applied {
+        entries: entries.len() as u64,
+        accepted: after.accepted,
+        set_aside: after.set_aside,
+        purged: after.purged,
+        requeued,
+        ..Applied::at(tx)?
+    })
+}
+
+fn apply_entry(
+    tx: &mut Tx<'_>,
+    batch: &mut Batch,
+    after: &mut After,
+    entry: &Entry,
+    now_us: i64,
+) -> Result<(), ReplicaError> {
+    match entry {
+        Entry::Change { seq, document, epoch, merged_at, change } => {
+            let fits = apply_change(tx, batch, *seq, *document, *epoch, *merged_at, change, now_us)?;
+            tx.meta.repair |= !fits;
+        }
+        Entry::Own { seq, edit, document, merged_at } => {
+            after.accepted = after
+                .accepted
+                .saturating_add(u64::from(apply_own(tx, batch, *seq, *edit, *document, *merged_at, now_us)?));
+        }
+        Entry::Snapshot { document, epoch, stamp, row, live, .. } => {
+            let Some(table) = document.table() else { return Ok(()) };
+            let working = batch.document(&tx.sql, *document)?;
+            if working.counted && working.epoch > *epoch {
+                return Ok(());
+            }
+            if working.is_pending() {
+                after.rebased.insert(*document);
+            }
+            let row = snapshot::decode_row(table, row)?;
+            snapshot::replace(tx, batch, *document, *epoch, *stamp, &row, live.as_ref())?;
+        }
+        Entry::Row { table, record, stamp, row, .. } => {
+            let Some(table) = table_by_id(*table) else { return Ok(()) };
+            let row = snapshot::decode_row(table, row)?;
+            let known = batch.record(&tx.sql, table, *record)?;
+            if table.lifecycle == Lifecycle::Server {
+                known.row = row;
+            } else if known.existed || known.stamp.feed_seq.is_some() {
+                snapshot::copy_derived(&row, &mut known.row);
+            } else {
+                return Ok(());
+            }
+            known.stamp.advance((*stamp).into());
+        }
+        Entry::Withdraw { document, .. } => withdraw(tx, batch, after, *document, now_us)?,
+    }
+    Ok(())
+}
+
+/// Somebody else's change. `false` when it does not fit what is here.
+#[expect(clippy::too_many_arguments, reason = "the fields of one feed entry")]
+fn apply_change(
+    tx: &mut Tx<'_>,
+    batch: &mut Batch,
+    seq: i64,
+    document: DocumentId,
+    epoch: u32,
+    merged_at: ServerInstant,
+    bytes: &[u8],
+    now_us: i64,
+) -> Result<bool, ReplicaError> {
+    // A table this app does not know: a newer one does.
+    let Ok(table) = table_of(&document) else { return Ok(true) };
+    let Ok(change) = ParsedChange::parse(bytes) else { return Ok(false) };
+    let working = batch.document(&tx.sql, document)?;
+    if working.epoch > epoch {
+        return Ok(true);
+    }
+    let withdrawn = working.was_stored() && !working.counted && !working.is_pending();
+    if working.epoch < epoch || withdrawn || working.apply_remote(&change, merged_at).is_err() {
+        return Ok(false);
+    }
+    let header = change.header();
+    let record = batch.record(&tx.sql, table, document.record)?;
+    if !record.existed && document.is_primary() && record.stamp.feed_seq.is_none() {
+        fill_derived_defaults(&mut record.row);
+    }
+    record.stamp.advance(Stamp {
+        author: Some(header.author),
+        captured_at: Some(header.capture.at),
+        merged_at: Some(merged_at),
+        feed_seq: Some(seq),
+    });
+    release(tx, header.edit, now_us)?;
+    Ok(true)
+}
+
+/// An edit that was set aside here and comes back by the feed was released on the server.
+fn release(tx: &mut Tx<'_>, edit: EditId, now_us: i64) -> Result<(), ReplicaError> {
+    if let Some(stored) = intents::find(&tx.sql, edit)?
+        && stored.state == State::SetAside
+    {
+        intents::mark_closed(&tx.sql, stored.n, "released", None, now_us)?;
+        tx.touch(ATTENTION);
+    }
+    Ok(())
+}
+
+/// This device's own edit came back as a header. Says whether it was still waiting for its fate.
+fn apply_own(
+    tx: &mut Tx<'_>,
+    batch: &mut Batch,
+    seq: i64,
+    edit: EditId,
+    document: DocumentId,
+    merged_at: ServerInstant,
+    now_us: i64,
+) -> Result<bool, ReplicaError> {
+    let Some(stored) = intents::find(&tx.sql, edit)? else {
+        // Made by a copy of this replica, or before it was restored: its change must be fetched.
+        tx.meta.repair = true;
+        return Ok(false);
+    };
+    if stored.state != State::Accepted {
+        fates::merge(tx, batch, &stored, Told { seq, merged_at, first_time: true }, now_us)?;
+        return Ok(stored.state.is_pending());
+    }
+    if let Ok(table) = table_of(&document) {
+        let record = batch.record(&tx.sql, table, document.record)?;
+        // The fate told the number of the edit's last entry; this is the document's own.
+        if record.stamp.feed_seq <= Some(seq) || record.stamp.feed_seq == stored.seq {
+            record.stamp = Stamp {
+                author: Some(stored.intent.author),
+                captured_at: Some(stored.intent.captured_at),
+                merged_at: Some(merged_at),
+                feed_seq: Some(seq),
+            };
+        }
+    }
+    Ok(false)
+}
+
+/// The document must go. Edits that wait on it are kept for a person.
+fn withdraw(
+    tx: &mut Tx<'_>,
+    batch: &mut Batch,
+    after: &mut After,
+    document: DocumentId,
+    now_us: i64,
+) -> Result<(), ReplicaError> {
+    if table_of(&document).is_err() {
+        return Ok(());
+    }
+    batch.document(&tx.sql, document)?.withdraw()?;
+    after.purged = true;
+    for pending in intents::list_pending_changes(&tx.sql, &document)? {
+        let stored = intents::load(&tx.sql, pending.n)?;
+        if stored.state == State::Queued {
+            let code = Code::ConsentWithdrawn;
+            intents::mark_set_aside(&tx.sql, pending.n, State::Rejected, code, "here", now_us)?;
+            after.set_aside = after.set_aside.saturating_add(1);
+        }
+    }
+    Ok(())
+}

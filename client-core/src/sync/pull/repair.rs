@@ -1,0 +1,48 @@
+//! The server's documents of the buckets that differed replace what is here.
+
+use super::snapshot;
+use crate::error::ReplicaError;
+use crate::project::Batch;
+use crate::rebase;
+use crate::store::{Tx, documents};
+use crate::sync::apply::Applied;
+use neonpro_contract::edit::DocumentId;
+use neonpro_contract::wire::{Entry, Repair, bucket};
+use std::collections::BTreeSet;
+
+pub(crate) fn apply(
+    tx: &mut Tx<'_>,
+    repair: &Repair,
+    entries: &[Entry],
+    now_us: i64,
+) -> Result<Applied, ReplicaError> {
+    let buckets: BTreeSet<u8> = repair.buckets.iter().copied().collect();
+    let mut unlisted = documents::list_counted_in(&tx.sql, tx.identity.audience, &buckets)?;
+    let mut batch = Batch::default();
+    let mut rebased: Vec<DocumentId> = Vec::new();
+    for entry in entries {
+        let Entry::Snapshot { document, epoch, stamp, row, live, .. } = entry else {
+            return Err(ReplicaError::Protocol("repair"));
+        };
+        let Some(table) = document.table() else { continue };
+        if !buckets.contains(&bucket(document)) {
+            return Err(ReplicaError::Protocol("repair"));
+        }
+        unlisted.remove(document);
+        let row = snapshot::decode_row(table, row)?;
+        snapshot::replace(tx, &mut batch, *document, *epoch, *stamp, &row, live.as_ref())?;
+        if batch.document(&tx.sql, *document)?.is_pending() {
+            rebased.push(*document);
+        }
+    }
+    for id in unlisted {
+        batch.document(&tx.sql, id)?.withdraw()?;
+    }
+    for id in rebased {
+        rebase::settle(tx, &mut batch, id, now_us)?;
+    }
+    batch.flush(tx, now_us)?;
+    let requeued = rebase::roll_back(tx, now_us)?;
+    tx.meta.repair = false;
+    Ok(Applied { entries: entries.len() as u64, requeued, ..Applied::at(tx)? })
+}

@@ -1,0 +1,273 @@
+//! What was set aside, what is disputed, what waits: as the sync screen and the to-do column show it.
+
+use super::badge::Badge;
+use super::kept::{kept_lines, value_text};
+use super::name::{Named, name};
+use super::{LIST_ROWS_MAX, list, number, text};
+use crate::forms::Posted;
+use crate::forms::patient::Disputes;
+use crate::text as words;
+use crate::zone::Zone;
+use neonpro_client_core::{Attention, ConflictRow, Place, Replica, ReplicaError};
+use neonpro_contract::catalogue::{FacetId, TableId, table};
+use neonpro_contract::edit::{DocumentId, DocumentIntent};
+use neonpro_contract::ids::{AuthorId, RecordId};
+
+/// Entries of one kind in the to-do column.
+const TODO_MAX: usize = 5;
+
+/// An edit that needs a person.
+pub struct AttentionView {
+    /// Edit id.
+    pub edit: String,
+    /// Kind of record.
+    pub kind: &'static str,
+    /// Which record.
+    pub what: String,
+    /// When it was made.
+    pub when: String,
+    /// Why it was set aside.
+    pub reason: &'static str,
+    /// What can be done.
+    pub remedy: &'static str,
+    /// Stable code.
+    pub code: &'static str,
+    /// Who made it.
+    pub author: Option<String>,
+    /// The person's own words, line by line.
+    pub kept: Vec<String>,
+    /// Where it can be corrected.
+    pub fix: Option<String>,
+    /// Whether the server keeps it, so that an administrator sees it there.
+    pub on_server: bool,
+    /// Whether it only waits for another edit: nothing is to be done.
+    pub held: bool,
+}
+
+/// A field with several values.
+pub struct ConflictView {
+    /// Which record.
+    pub what: String,
+    /// Its screen.
+    pub href: Option<String>,
+    /// Which field.
+    pub field: String,
+    /// The value shown meanwhile, with who wrote it.
+    pub shown: String,
+    /// The other values, each with who wrote it.
+    pub others: Vec<String>,
+}
+
+/// A record that waits to be confirmed.
+pub struct WaitingView {
+    /// Kind of record.
+    pub kind: &'static str,
+    /// Which record.
+    pub what: String,
+    /// Its screen.
+    pub href: Option<String>,
+    /// Where it stands.
+    pub state: Badge,
+}
+
+/// Something to do in the side column.
+pub struct TodoView {
+    /// Where it is done.
+    pub href: String,
+    /// What it is about.
+    pub title: String,
+    /// Why.
+    pub detail: String,
+    /// Kind in words.
+    pub kind: &'static str,
+    /// Tone.
+    pub tone: &'static str,
+}
+
+/// Everything that needs a person.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_attention(replica: &Replica, zone: Zone, now_us: i64) -> Result<Vec<AttentionView>, ReplicaError> {
+    let users = replica.users()?;
+    let author = |id: AuthorId| users.iter().find(|user| user.author == id).map(|user| user.name.clone());
+    let view = |entry: Attention| {
+        let named = name_of(replica, &entry)?;
+        let held = entry.place == Place::Held;
+        Ok(AttentionView {
+            fix: fix(&entry, &named),
+            kind: named.kind,
+            what: named.what,
+            when: zone.moment(entry.captured_us, now_us),
+            reason: entry.code.map_or(words::status::HELD, words::errors::reason),
+            remedy: entry.code.map_or(words::status::HELD_REMEDY, words::errors::remedy),
+            code: entry.code.map_or("held", neonpro_contract::fate::Code::as_str),
+            author: author(entry.author),
+            kept: kept_lines(replica, zone, &entry.documents)?,
+            edit: entry.edit.to_string(),
+            on_server: entry.place == Place::Quarantined,
+            held,
+        })
+    };
+    replica.attention()?.into_iter().take(LIST_ROWS_MAX).map(view).collect()
+}
+
+/// The name of what an edit was about: its record, or the patient it names where the record is gone.
+fn name_of(replica: &Replica, entry: &Attention) -> Result<Named, ReplicaError> {
+    let Some(part) = entry.documents.first() else {
+        return Ok(Named { kind: words::table(""), what: words::table("").to_owned(), href: None });
+    };
+    let named = name(replica, &part.document)?;
+    if named.href.is_some() {
+        return Ok(named);
+    }
+    let typed = Posted::of_ops(&part.ops);
+    let written = [typed.get("name"), typed.get("title")].into_iter().find(|text| !text.is_empty());
+    if let Some(written) = written {
+        return Ok(Named { what: written.to_owned(), ..named });
+    }
+    let patients = table("patients").map_or(TableId(0), |table| table.id);
+    let of = |record| DocumentId { table: patients, record, facet: FacetId(0) };
+    let patient = typed.get("patient_id").parse().ok().map(|id| name(replica, &of(id))).transpose()?;
+    Ok(patient.map_or_else(|| named.clone(), |patient| Named { kind: named.kind, ..patient }))
+}
+
+/// Where the text of a set-aside edit can be corrected: the form it came from, filled with it.
+fn fix(entry: &Attention, named: &Named) -> Option<String> {
+    let part = entry.documents.first()?;
+    let (table, edit) = (part.document.table()?.name, entry.edit);
+    if entry.place == Place::Held {
+        return None;
+    }
+    if !part.create {
+        let href = named.href.as_deref()?;
+        let has_form = matches!(table, "patients" | "appointments" | "treatment_sessions");
+        return Some(if has_form { format!("{href}?corrigir={edit}") } else { href.to_owned() });
+    }
+    match table {
+        "patients" => Some(format!("/pacientes/novo?corrigir={edit}")),
+        "appointments" => Some(format!("/agendamentos/novo?corrigir={edit}")),
+        "treatment_sessions" => Some(format!("/sessoes/nova?corrigir={edit}")),
+        _ => named.href.clone(),
+    }
+}
+
+/// Every disputed field.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_conflicts(replica: &Replica, zone: Zone) -> Result<Vec<ConflictView>, ReplicaError> {
+    let users = replica.users()?;
+    let view = |row: ConflictRow| {
+        let named = name(replica, &row.document)?;
+        let mut sides = row.choices.iter().map(|choice| {
+            let by = choice.author.and_then(|id| users.iter().find(|user| user.author == id));
+            let when = choice.captured_at.map(|at| zone.date(at.0));
+            let who = by.map(|user| user.name.clone()).into_iter().chain(when).collect::<Vec<_>>().join(", ");
+            let value = value_text(zone, &row.field, &choice.value);
+            if who.is_empty() { value } else { format!("{value} — {who}") }
+        });
+        Ok(ConflictView {
+            what: format!("{}: {}", named.kind, named.what),
+            href: named.href,
+            field: words::field(&row.field).to_owned(),
+            shown: sides.next().unwrap_or_default(),
+            others: sides.collect(),
+        })
+    };
+    replica.conflicts()?.into_iter().take(LIST_ROWS_MAX).map(view).collect()
+}
+
+/// Other values of the disputed fields of one record, by field.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_disputes(replica: &Replica, table: &str, id: &str, zone: Zone) -> Result<Disputes, ReplicaError> {
+    let mut disputes = Disputes::new();
+    for row in replica.conflicts()? {
+        let same = row.document.record.to_string() == id && row.document.table().is_some_and(|of| of.name == table);
+        if same {
+            let others = row.choices.iter().skip(1);
+            let values = others.map(|choice| value_text(zone, &row.field, &choice.value)).collect();
+            disputes.insert(row.field, values);
+        }
+    }
+    Ok(disputes)
+}
+
+/// Records with edits whose fate is not settled, oldest first.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_waiting(replica: &Replica) -> Result<Vec<WaitingView>, ReplicaError> {
+    let sql = "SELECT c.table_id, uuid_text(c.record) AS record, min(c.n) AS n FROM sync_change c
+        JOIN sync_intent i ON i.n = c.n WHERE i.state < 5 GROUP BY c.table_id, c.record ORDER BY n";
+    let view = |row: &super::Record| {
+        let table = number(row, "table_id").and_then(|id| u16::try_from(id).ok()).map_or(TableId(0), TableId);
+        let id = text(row, "record");
+        let record: RecordId = id.parse().map_err(|_| ReplicaError::Bookkeeping("record id"))?;
+        let document = DocumentId { table, record, facet: FacetId(0) };
+        let named = name(replica, &document)?;
+        let state = Badge::of(replica, document.table().map_or("", |table| table.name), id)?;
+        Ok(WaitingView { kind: named.kind, what: named.what, href: named.href, state })
+    };
+    list(replica, sql, &[], LIST_ROWS_MAX)?.iter().map(view).collect()
+}
+
+/// What the side column of the agenda shows.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_todo(replica: &Replica, zone: Zone, now_us: i64) -> Result<Vec<TodoView>, ReplicaError> {
+    let attention = list_attention(replica, zone, now_us)?.into_iter().filter(|entry| !entry.held);
+    let attention = attention.take(TODO_MAX).map(|entry| TodoView {
+        href: "/sincronizacao#atencao".to_owned(),
+        title: entry.what,
+        detail: entry.reason.to_owned(),
+        kind: entry.kind,
+        tone: "red",
+    });
+    let conflicts = list_conflicts(replica, zone)?.into_iter().take(TODO_MAX).map(|conflict| TodoView {
+        href: conflict.href.unwrap_or_else(|| "/sincronizacao#disputas".to_owned()),
+        title: conflict.what,
+        detail: format!("{} · {}", conflict.field, conflict.others.join(" · ")),
+        kind: words::status::DISPUTED,
+        tone: "amber",
+    });
+    Ok(attention.chain(conflicts).collect())
+}
+
+/// What a set-aside edit had written into one record, as a form to be corrected.
+///
+/// # Errors
+/// What the replica reports.
+pub fn find_kept(
+    replica: &Replica,
+    edit: &str,
+    table: &str,
+    record: RecordId,
+) -> Result<Option<Posted>, ReplicaError> {
+    find(replica, edit, |part| part.document.record == record && is_of(part, table))
+}
+
+/// What a set-aside edit had written into a record it created.
+///
+/// # Errors
+/// What the replica reports.
+pub fn find_kept_creation(replica: &Replica, edit: &str, table: &str) -> Result<Option<Posted>, ReplicaError> {
+    find(replica, edit, |part| part.create && is_of(part, table))
+}
+
+fn is_of(part: &DocumentIntent, table: &str) -> bool {
+    part.document.table().is_some_and(|of| of.name == table)
+}
+
+fn find(
+    replica: &Replica,
+    edit: &str,
+    wanted: impl Fn(&DocumentIntent) -> bool,
+) -> Result<Option<Posted>, ReplicaError> {
+    let entry = replica.attention()?.into_iter().find(|entry| entry.edit.to_string() == edit);
+    let part = entry.as_ref().and_then(|entry| entry.documents.iter().find(|part| wanted(part)));
+    Ok(part.map(|part| Posted::of_ops(&part.ops).correcting(edit)))
+}

@@ -1,0 +1,125 @@
+//! Sincronização: the three facts in full, what needs a person, what is disputed, what waits.
+
+use super::frame::{Frame, Page, Tab};
+use crate::app::App;
+use crate::failure::Failure;
+use crate::forms::Posted;
+use crate::read::sync::{
+    AttentionView, ConflictView, WaitingView, list_attention, list_conflicts, list_waiting,
+};
+use crate::read::zone;
+use crate::text;
+use crate::visit::{Visit, done};
+use crate::write::author;
+use crate::zone::Zone;
+use askama::Template;
+use axum::extract::{Form, Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use neonpro_client_core::{EditRejected, Note, Replica, Status};
+use neonpro_contract::ids::EditId;
+
+/// One fact about the tablet.
+struct Fact {
+    label: &'static str,
+    value: String,
+}
+
+#[derive(Template)]
+#[template(path = "sync.html")]
+struct SyncPage {
+    frame: Frame,
+    facts: Vec<Fact>,
+    notes: Vec<String>,
+    attention: Vec<AttentionView>,
+    conflicts: Vec<ConflictView>,
+    waiting: Vec<WaitingView>,
+    waiting_text: String,
+}
+
+/// The page.
+pub async fn show(State(app): State<App>, visit: Visit) -> Result<Page, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| draw(replica, &visit, now_us, None)).await
+}
+
+/// What a person decided about a set-aside edit.
+pub async fn act(
+    State(app): State<App>,
+    visit: Visit,
+    Path(edit): Path<EditId>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
+    let now_us = app.now_us();
+    app.work(move |replica| {
+        let Some(by) = author(replica, &visit)? else {
+            return refused(draw(replica, &visit.at("/sincronizacao"), now_us, Some(text::errors::AUTHOR))?);
+        };
+        let (result, notice) = match Posted::new(pairs).get("acao") {
+            "reenviar" => (replica.resend(edit).map(|_| ()), "reenviado"),
+            "entregar" => (replica.hand_over(edit, by), "entregue"),
+            "encerrar" => (replica.dismiss(edit, by), "encerrado"),
+            _ => return Err(Failure::NotFound),
+        };
+        match result {
+            Ok(()) => Ok(done("/sincronizacao", notice)),
+            Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
+            Err(rejected) => {
+                let problem = text::errors::rejected(&rejected);
+                refused(draw(replica, &visit.at("/sincronizacao"), now_us, Some(problem))?)
+            }
+        }
+    })
+    .await
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
+fn refused(page: Page) -> Result<Response, Failure> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+fn draw(replica: &Replica, visit: &Visit, now_us: i64, problem: Option<&'static str>) -> Result<Page, Failure> {
+    let zone = zone(replica)?;
+    let status = replica.status()?;
+    let frame = Frame::load(replica, visit, now_us, text::status::TITLE, Tab::Sync)?
+        .live("#fatos,#atencao,#disputas,#espera")
+        .problem(problem);
+    let page = SyncPage {
+        frame,
+        facts: facts(replica, &status, zone, now_us),
+        notes: status.notes.iter().map(note).collect(),
+        attention: list_attention(replica, zone, now_us)?,
+        conflicts: list_conflicts(replica, zone)?,
+        waiting: list_waiting(replica)?,
+        waiting_text: text::records(status.waiting.records),
+    };
+    super::frame::page(&page)
+}
+
+fn facts(replica: &Replica, status: &Status, zone: Zone, now_us: i64) -> Vec<Fact> {
+    let confirmed = status.last_confirmed_at.map(|at| zone.moment(at.0, now_us));
+    let storage = storage_bytes(replica).map_or_else(|| text::NOTHING.to_owned(), text::bytes);
+    let fact = |label, value| Fact { label, value };
+    vec![
+        fact(text::status::CONFIRMED, confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned())),
+        fact(text::status::WAITING, text::records(status.waiting.records)),
+        fact(text::status::ATTENTION, status.needs_attention.to_string()),
+        fact(text::status::DEVICE, replica.identity().name),
+        fact(text::status::STORAGE, storage),
+    ]
+}
+
+/// Bytes of the replica file, from SQLite's own count.
+fn storage_bytes(replica: &Replica) -> Option<u64> {
+    let sql = "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()";
+    let result = replica.query(sql, &[], 1).ok()?;
+    result.rows.first()?.first()?.as_u64()
+}
+
+fn note(note: &Note) -> String {
+    match note {
+        Note::CopiedReplica { .. } => text::status::COPIED.to_owned(),
+        Note::ClockOff { by_ms } => text::status::clock_off(*by_ms),
+        Note::LeaseExpired { .. } => text::status::LEASE.to_owned(),
+    }
+}

@@ -1,0 +1,104 @@
+//! One PostgreSQL cluster per test process, one database per test, copied from a migrated template with demo data.
+
+use neonpro_server::clock;
+use neonpro_server::database::prepare;
+use neonpro_server::demo::{self, DemoNetwork, DemoSize};
+use neonpro_server::postgres::EmbeddedPostgres;
+use neonpro_server::store::Store;
+use sqlx_core::connection::{ConnectOptions, Connection};
+use sqlx_core::executor::Executor;
+use sqlx_core::sql_str::AssertSqlSafe;
+use sqlx_postgres::{PgConnectOptions, PgConnection};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const TEMPLATE: &str = "world_template";
+const PREFIX: &str = "neonpro-world-";
+
+struct Cluster {
+    superuser: PgConnectOptions,
+    network: DemoNetwork,
+    _embedded: EmbeddedPostgres,
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        // Every test has a runtime of its own; the cluster must outlive them all.
+        std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(start())).join().unwrap()
+    })
+}
+
+async fn start() -> Cluster {
+    let embedded = EmbeddedPostgres::start(&own_directory()).await.unwrap();
+    let settings = embedded.superuser_options();
+    let superuser = PgConnectOptions::new_without_pgpass()
+        .socket(&settings.socket_dir)
+        .port(settings.port)
+        .username(&settings.user)
+        .password(&settings.password)
+        .database(&settings.database);
+    let mut admin = superuser.connect().await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.unwrap();
+    let store = prepare(&superuser.clone().database(TEMPLATE)).await.unwrap();
+    let size = DemoSize { patients: 60, days_before: 6, days_after: 6 };
+    let network = demo::network(7, clock::now(), size).unwrap();
+    demo::load(&store, &network, clock::now()).await.unwrap();
+    store.close().await;
+    admin.close().await.unwrap();
+    Cluster { superuser, network, _embedded: embedded }
+}
+
+/// A place for the cluster, named after this process. A static is never dropped, so each run clears away what runs
+/// that ended left behind.
+fn own_directory() -> PathBuf {
+    let temporary = std::env::temp_dir();
+    for entry in temporary.read_dir().unwrap().flatten() {
+        let name = entry.file_name();
+        let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+        if Path::new("/proc/self").exists() && !Path::new("/proc").join(process).exists() {
+            // Another run may be clearing the same one.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    temporary.join(format!("{PREFIX}{}", std::process::id()))
+}
+
+/// A database of its own.
+pub struct TestDatabase {
+    /// How a superuser reaches it.
+    pub options: PgConnectOptions,
+    /// The server's door to it.
+    pub store: Store,
+}
+
+impl TestDatabase {
+    /// A copy of the template: three clinics with people, patients, agenda, stock.
+    pub async fn create() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
+        let name = format!("world_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        // A template is copied by one at a time.
+        let copying = COPYING.lock().await;
+        let mut admin = cluster.superuser.connect().await.unwrap();
+        admin.execute(AssertSqlSafe(format!("create database {name} template {TEMPLATE}"))).await.unwrap();
+        admin.close().await.unwrap();
+        drop(copying);
+        let options = cluster.superuser.clone().database(&name);
+        let store = prepare(&options).await.unwrap();
+        Self { options, store }
+    }
+
+    /// A connection row security does not bind.
+    pub async fn admin(&self) -> PgConnection {
+        self.options.connect().await.unwrap()
+    }
+}
+
+/// What the template holds.
+#[must_use]
+pub fn network() -> &'static DemoNetwork {
+    &cluster().network
+}

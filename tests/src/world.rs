@@ -1,0 +1,108 @@
+//! A clinic network on a real Postgres, with the merge running over it.
+
+use crate::cluster::{TestDatabase, network};
+use crate::device::Device;
+use neonpro_contract::catalogue::{Role, table};
+use neonpro_contract::fate::Fate;
+use neonpro_contract::ids::{AuthorId, ClinicId};
+use neonpro_contract::permissions::Audience;
+use neonpro_contract::row::Row;
+use neonpro_server::actor::Actor;
+use neonpro_server::clock;
+use neonpro_server::demo::DemoClinic;
+use neonpro_server::merge::{Incoming, Merger};
+use neonpro_server::store::Store;
+use neonpro_server::store::items::OpenItem;
+use neonpro_server::telemetry::Metrics;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The world of one test.
+pub struct World {
+    pub database: TestDatabase,
+    pub merger: Merger,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let merger = Merger::new(database.store.clone(), Arc::new(Metrics::default()));
+        Self { database, merger }
+    }
+
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.database.store
+    }
+
+    /// A clinic of the network.
+    #[must_use]
+    pub fn clinic(&self, index: usize) -> &'static DemoClinic {
+        &network().clinics[index]
+    }
+
+    /// An enrolled device of a clinic.
+    pub async fn device(&self, clinic: ClinicId) -> Device {
+        self.device_for(clinic, Audience::Clinical).await
+    }
+
+    /// An enrolled device with an audience.
+    pub async fn device_for(&self, clinic: ClinicId, audience: Audience) -> Device {
+        let device = Device::new(clinic);
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        scoped.append_device(device.id, "tablet", &device.public_key(), audience, clock::now()).await.unwrap();
+        scoped.commit().await.unwrap();
+        device
+    }
+
+    /// Someone of this role in a clinic.
+    #[must_use]
+    pub fn person(&self, clinic: usize, role: Role) -> AuthorId {
+        self.clinic(clinic).people.iter().find(|person| person.role == role).map(|person| person.id).unwrap()
+    }
+
+    /// A patient of a clinic, by place in the demo data.
+    #[must_use]
+    pub fn patient(&self, clinic: usize, index: usize) -> (Uuid, &'static Row) {
+        self.record(clinic, "patients", index)
+    }
+
+    /// A record of a clinic, by place in the demo data.
+    #[must_use]
+    pub fn record(&self, clinic: usize, name: &str, index: usize) -> (Uuid, &'static Row) {
+        let mut records = self.clinic(clinic).batch.records().iter().filter(|record| record.table.name == name);
+        records.nth(index).map(|record| (record.id.0, &record.row)).unwrap()
+    }
+
+    /// A new patient, of whom no consent was ever asked.
+    pub async fn new_patient(&self, clinic: usize) -> (Uuid, Row) {
+        let (id, record) = (self.clinic(clinic).id, clock::fresh_id(clock::now()));
+        let mut device = self.device(id).await;
+        let edit = device.new_patient(self.person(clinic, Role::Assistant), record, None);
+        let fates = self.push(id, vec![edit]).await;
+        assert!(matches!(fates.as_slice(), [Fate::Accepted { .. }]), "{fates:?}");
+        (record, self.row(id, "patients", record).await.unwrap())
+    }
+
+    /// Pushes edits of one clinic and returns their fates.
+    pub async fn push(&self, clinic: ClinicId, edits: Vec<Incoming>) -> Vec<Fate> {
+        let fates = self.merger.enqueue(clinic, edits).unwrap().await.unwrap().unwrap();
+        fates.into_iter().map(|fate| fate.fate).collect()
+    }
+
+    /// A canonical row as the server sees it.
+    pub async fn row(&self, clinic: ClinicId, name: &str, id: Uuid) -> Option<Row> {
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        let found = scoped.list_records(table(name).unwrap(), &[id]).await.unwrap();
+        scoped.rollback().await.unwrap();
+        found.into_iter().next().map(|stored| stored.row)
+    }
+
+    /// Open items of a clinic.
+    pub async fn items(&self, clinic: ClinicId) -> Vec<OpenItem> {
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        let items = scoped.list_open_items(100).await.unwrap();
+        scoped.rollback().await.unwrap();
+        items
+    }
+}
