@@ -5,7 +5,8 @@
 
 use crate::failure::Failure;
 use crate::guard::Guard;
-use neonpro_client_core::{Clock, Replica, SyncHandle};
+use neonpro_client_core::{Replica, SyncHandle};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ pub struct App(Arc<Inner>);
 
 struct Inner {
     replica: Replica,
-    clock: Clock,
+    path: PathBuf,
     guard: Guard,
     sync: Mutex<Option<SyncHandle>>,
     closing: watch::Sender<bool>,
@@ -24,9 +25,9 @@ struct Inner {
 impl App {
     /// State over an open replica. Without a sync handle the switch does nothing.
     #[must_use]
-    pub fn new(replica: Replica, clock: Clock, guard: Guard, sync: Option<SyncHandle>) -> Self {
+    pub fn new(replica: Replica, path: PathBuf, guard: Guard, sync: Option<SyncHandle>) -> Self {
         let (sync, closing) = (Mutex::new(sync), watch::Sender::new(false));
-        Self(Arc::new(Inner { replica, clock, guard, sync, closing }))
+        Self(Arc::new(Inner { replica, path, guard, sync, closing }))
     }
 
     /// The door.
@@ -44,7 +45,16 @@ impl App {
     /// The time, µs.
     #[must_use]
     pub fn now_us(&self) -> i64 {
-        self.0.clock.now_us()
+        self.0.replica.clock().now_us()
+    }
+
+    /// Bytes of the replica file and its write-ahead log.
+    #[must_use]
+    pub fn storage_bytes(&self) -> Option<u64> {
+        let bytes = |path: &Path| std::fs::metadata(path).map(|file| file.len());
+        let mut log = self.0.path.clone().into_os_string();
+        log.push("-wal");
+        Some(bytes(&self.0.path).ok()?.saturating_add(bytes(Path::new(&log)).unwrap_or(0)))
     }
 
     /// Switches sending on or off. Without an engine nothing happens: the page says it is offline.

@@ -6,6 +6,7 @@
 pub mod agenda;
 pub mod badge;
 pub mod care;
+pub mod kept;
 pub mod name;
 pub mod patients;
 pub mod sync;

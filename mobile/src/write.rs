@@ -8,7 +8,7 @@ use crate::text::errors;
 use crate::visit::Visit;
 use neonpro_client_core::{Draft, EditRejected, Replica};
 use neonpro_contract::edit::FieldOp;
-use neonpro_contract::ids::{AuthorId, RecordId};
+use neonpro_contract::ids::{AuthorId, EditId, RecordId};
 
 /// What became of a form.
 pub enum Outcome {
@@ -37,11 +37,17 @@ impl Refusal {
     }
 }
 
-/// Creates a record from a form.
+/// Creates a record from a form. `corrects` is the set-aside edit that is over once this one is written.
 ///
 /// # Errors
 /// The replica failed; what the person can correct is in the outcome.
-pub fn create(replica: &Replica, visit: &Visit, table: &str, wanted: Wanted) -> Result<Outcome, Failure> {
+pub fn create(
+    replica: &Replica,
+    visit: &Visit,
+    table: &str,
+    wanted: Wanted,
+    corrects: Option<EditId>,
+) -> Result<Outcome, Failure> {
     let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
     if !wanted.problems.is_empty() {
         return Ok(Outcome::Refused(unfit(wanted.problems)));
@@ -49,10 +55,10 @@ pub fn create(replica: &Replica, visit: &Visit, table: &str, wanted: Wanted) -> 
     let record = replica.new_record_id();
     let values = wanted.values();
     let values = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    write(replica, Draft::new(author).create_as(table, record, values), record)
+    write(replica, Draft::new(author).create_as(table, record, values), record, corrects)
 }
 
-/// Changes a record from a form.
+/// Changes a record from a form. `corrects` is the set-aside edit that is over once this one is written.
 ///
 /// # Errors
 /// The replica failed; what the person can correct is in the outcome.
@@ -62,6 +68,7 @@ pub fn update(
     table: &str,
     record: RecordId,
     wanted: Wanted,
+    corrects: Option<EditId>,
 ) -> Result<Outcome, Failure> {
     let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
     if !wanted.problems.is_empty() {
@@ -71,11 +78,14 @@ pub fn update(
         return Ok(Outcome::Unchanged);
     }
     let with = |draft: Draft, op: FieldOp| draft.op(table, record, op);
-    write(replica, wanted.ops.into_iter().fold(Draft::new(author), with), record)
+    write(replica, wanted.ops.into_iter().fold(Draft::new(author), with), record, corrects)
 }
 
 /// The person using the tablet, if chosen and still of the clinic.
-fn author(replica: &Replica, visit: &Visit) -> Result<Option<AuthorId>, Failure> {
+///
+/// # Errors
+/// What the replica reports.
+pub fn author(replica: &Replica, visit: &Visit) -> Result<Option<AuthorId>, Failure> {
     let people = crate::screens::frame::list_people(replica)?;
     Ok(visit.author.filter(|author| people.iter().any(|person| person.id == *author)))
 }
@@ -84,9 +94,15 @@ fn unfit(problems: Problems) -> Refusal {
     Refusal { problem: Some(errors::CHECK_FIELDS), problems }
 }
 
-fn write(replica: &Replica, draft: Draft, record: RecordId) -> Result<Outcome, Failure> {
+fn write(
+    replica: &Replica,
+    draft: Draft,
+    record: RecordId,
+    corrects: Option<EditId>,
+) -> Result<Outcome, Failure> {
+    let author = draft.author;
     match replica.edit(draft) {
-        Ok(_) => Ok(Outcome::Saved(record)),
+        Ok(_) => close_corrected(replica, author, corrects).map(|()| Outcome::Saved(record)),
         Err(EditRejected::NothingToDo) => Ok(Outcome::Unchanged),
         Err(EditRejected::InvalidValue(invalid)) => {
             Ok(Outcome::Refused(unfit(Problems::from([(invalid.field, errors::invalid(invalid.field))]))))
@@ -94,5 +110,13 @@ fn write(replica: &Replica, draft: Draft, record: RecordId) -> Result<Outcome, F
         Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
         Err(EditRejected::NotFound) => Err(Failure::NotFound),
         Err(rejected) => Ok(Outcome::Refused(Refusal::of(errors::rejected(&rejected)))),
+    }
+}
+
+/// One that is not set aside any more needs nothing.
+fn close_corrected(replica: &Replica, author: AuthorId, corrects: Option<EditId>) -> Result<(), Failure> {
+    match corrects.map(|edit| replica.dismiss(edit, author)) {
+        None | Some(Ok(()) | Err(EditRejected::NoSuchEdit)) => Ok(()),
+        Some(Err(error)) => Err(Failure::Edit(error)),
     }
 }

@@ -119,6 +119,10 @@ impl Machine {
                 Phase::Greeting { .. } | Phase::Live(_) => self.retry_later("disconnected", None, now_ms, random),
                 _ => Vec::new(),
             },
+            Event::Garbled => match self.phase {
+                Phase::Greeting { .. } | Phase::Live(_) => self.retry_later("protocol", None, now_ms, random),
+                _ => Vec::new(),
+            },
             Event::Failed(problem) => match self.phase {
                 Phase::Greeting { .. } | Phase::Live(_) => self.retry_later(&problem, None, now_ms, random),
                 _ => self.tick(now_ms, random),

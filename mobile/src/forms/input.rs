@@ -6,6 +6,7 @@
 use super::{Posted, Problems};
 use crate::text;
 use askama::Template;
+use neonpro_contract::ids::EditId;
 
 /// One choice.
 pub struct Choice {
@@ -150,6 +151,8 @@ pub struct FormBody {
     pub problem: Option<&'static str>,
     /// Controls, in order.
     pub inputs: Vec<Input>,
+    /// The set-aside edit it corrects.
+    pub corrects: Option<EditId>,
     /// More HTML before the buttons, already safe.
     pub extra: String,
     /// Label of the button.

@@ -11,6 +11,7 @@ use crate::zone::Zone;
 use neonpro_client_core::{Attention, ConflictRow, Place, Replica, ReplicaError};
 use neonpro_contract::catalogue::{FacetId, TableId, table};
 use neonpro_contract::edit::{DocumentId, DocumentIntent};
+use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{AuthorId, RecordId};
 
 /// Entries of one kind in the to-do column.
@@ -37,11 +38,19 @@ pub struct AttentionView {
     /// The person's own words, line by line.
     pub kept: Vec<String>,
     /// Where it can be corrected.
-    pub fix: Option<String>,
+    pub fix: Option<Fix>,
     /// Whether the server keeps it, so that an administrator sees it there.
     pub on_server: bool,
     /// Whether it only waits for another edit: nothing is to be done.
     pub held: bool,
+}
+
+/// Where the cause can be removed.
+pub struct Fix {
+    /// The page.
+    pub href: String,
+    /// What is done there.
+    pub label: &'static str,
 }
 
 /// A field with several values.
@@ -95,13 +104,13 @@ pub fn list_attention(replica: &Replica, zone: Zone, now_us: i64) -> Result<Vec<
         let named = name_of(replica, &entry)?;
         let held = entry.place == Place::Held;
         Ok(AttentionView {
-            fix: fix(&entry, &named),
+            fix: fix(replica, &entry, &named)?,
             kind: named.kind,
             what: named.what,
             when: zone.moment(entry.captured_us, now_us),
             reason: entry.code.map_or(words::status::HELD, words::errors::reason),
             remedy: entry.code.map_or(words::status::HELD_REMEDY, words::errors::remedy),
-            code: entry.code.map_or("held", neonpro_contract::fate::Code::as_str),
+            code: entry.code.map_or("held", Code::as_str),
             author: author(entry.author),
             kept: kept_lines(replica, zone, &entry.documents)?,
             edit: entry.edit.to_string(),
@@ -132,23 +141,42 @@ fn name_of(replica: &Replica, entry: &Attention) -> Result<Named, ReplicaError> 
     Ok(patient.map_or_else(|| named.clone(), |patient| Named { kind: named.kind, ..patient }))
 }
 
-/// Where the text of a set-aside edit can be corrected: the form it came from, filled with it.
-fn fix(entry: &Attention, named: &Named) -> Option<String> {
-    let part = entry.documents.first()?;
-    let (table, edit) = (part.document.table()?.name, entry.edit);
-    if entry.place == Place::Held {
-        return None;
+/// Where the cause can be removed: the patient's consents, or the form the edit came from, filled with its text.
+fn fix(replica: &Replica, entry: &Attention, named: &Named) -> Result<Option<Fix>, ReplicaError> {
+    let Some(part) = entry.documents.first().filter(|_| entry.place != Place::Held) else { return Ok(None) };
+    let (table, edit) = (part.document.table().map_or("", |table| table.name), entry.edit);
+    let patient = patient_of(replica, part)?.map(|patient| format!("/pacientes/{patient}"));
+    if matches!(entry.code, Some(Code::ConsentMissing | Code::ConsentWithdrawn)) {
+        let label = words::patient::CONSENT_GRANT;
+        return Ok(patient.map(|href| Fix { href: format!("{href}#consentimentos"), label }));
     }
-    if !part.create {
-        let href = named.href.as_deref()?;
-        let has_form = matches!(table, "patients" | "appointments" | "treatment_sessions");
-        return Some(if has_form { format!("{href}?corrigir={edit}") } else { href.to_owned() });
+    let href = match (table, part.create) {
+        ("patients", true) => Some(format!("/pacientes/novo?corrigir={edit}")),
+        ("appointments", true) => Some(format!("/agendamentos/novo?corrigir={edit}")),
+        ("treatment_sessions", true) => patient.map(|href| format!("{href}/sessoes/nova?corrigir={edit}")),
+        ("patients" | "appointments" | "treatment_sessions", false) => {
+            named.href.as_ref().map(|href| format!("{href}?corrigir={edit}"))
+        }
+        _ => named.href.clone().or(patient),
+    };
+    Ok(href.map(|href| Fix { href, label: words::status::FIX }))
+}
+
+/// The patient an edit concerns, from its record or from what it had written.
+fn patient_of(replica: &Replica, part: &DocumentIntent) -> Result<Option<String>, ReplicaError> {
+    let typed = Posted::of_ops(&part.ops);
+    let table = part.document.table().map_or("", |table| table.name);
+    let record = replica.row(table, part.document.record)?.map(|row| row.to_json()).unwrap_or_default();
+    let of = |field: &str| match text(&record, field) {
+        "" => typed.get(field).to_owned(),
+        found => found.to_owned(),
+    };
+    if table == "patients" {
+        return Ok(Some(part.document.record.to_string()).filter(|_| !part.create));
     }
-    match table {
-        "patients" => Some(format!("/pacientes/novo?corrigir={edit}")),
-        "appointments" => Some(format!("/agendamentos/novo?corrigir={edit}")),
-        "treatment_sessions" => Some(format!("/sessoes/nova?corrigir={edit}")),
-        _ => named.href.clone(),
+    match (of("patient_id"), of("treatment_plan_id")) {
+        (patient, _) if !patient.is_empty() => Ok(Some(patient)),
+        (_, plan) => Ok(super::care::find_plan(replica, &plan)?.map(|(patient, _)| patient)),
     }
 }
 

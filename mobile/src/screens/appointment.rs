@@ -95,7 +95,7 @@ pub async fn create(
         if let Some(field) = field(TABLE, "patient_id") {
             wanted.put(field, text_or_null(&patient.to_string()));
         }
-        match create_record(replica, &visit, TABLE, wanted)? {
+        match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => Ok(done(&format!("/agendamentos/{id}"), "agendamento")),
             Outcome::Unchanged => Ok(done("/", "sem_mudanca")),
             Outcome::Refused(refusal) => {
@@ -121,7 +121,7 @@ pub async fn save(
         let subject = existing(replica, id)?;
         let wanted = read(replica, &posted, &subject.record)?;
         let here = format!("/agendamentos/{id}");
-        match update(replica, &visit, TABLE, id, wanted)? {
+        match update(replica, &visit, TABLE, id, wanted, posted.corrects())? {
             Outcome::Saved(_) => Ok(done(&here, "agendamento")),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
             Outcome::Refused(refusal) => {
@@ -188,6 +188,7 @@ fn draw(
             action: id.as_deref().map_or("/agendamentos".to_owned(), |id| format!("/agendamentos/{id}")),
             problem: typed.and_then(|(_, refusal)| refusal.problem),
             inputs: form::inputs(&subject.record, &subject.shown, choices, posted, problems),
+            corrects: typed.and_then(|(posted, _)| posted.corrects()),
             extra: hidden_patient(&subject),
             submit: text::SAVE,
             cancel: Some("/".to_owned()),

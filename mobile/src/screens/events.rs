@@ -32,5 +32,5 @@ pub async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Result<Eve
 
 /// The three facts, the connection and the identity, as scripts read them.
 pub async fn status(State(app): State<App>) -> Result<impl IntoResponse, Failure> {
-    app.work(|replica| Ok(Json(report::status(&replica.status()?, replica.identity())))).await
+    app.work(|replica| Ok(Json(report::status(&replica.status()?, &replica.identity())))).await
 }

@@ -4,14 +4,17 @@
 //! screen hopes.
 
 use crate::failure::Failure;
-use crate::report;
 use crate::text;
 use crate::visit::Visit;
 use crate::zone::Zone;
 use askama::Template;
 use axum::response::Html;
-use neonpro_client_core::Replica;
+use neonpro_client_core::{Connection, Replica};
 use neonpro_contract::ids::AuthorId;
+use neonpro_contract::time::US_PER_DAY;
+
+/// How long work may wait before it is amber, µs: a clinic's day.
+const WAITING_LONG_US: i64 = US_PER_DAY;
 
 /// A drawn page.
 pub type Page = Html<String>;
@@ -124,7 +127,8 @@ pub fn list_people(replica: &Replica) -> Result<Vec<PersonView>, Failure> {
     let users = replica.users()?;
     Ok(users
         .into_iter()
-        .map(|user| PersonView { id: user.id, name: user.name, role: text::role(user.role.name()) })
+        .filter(|user| user.is_active)
+        .map(|user| PersonView { id: user.author, name: user.name, role: text::role(user.role.name()) })
         .collect())
 }
 
@@ -155,24 +159,36 @@ pub struct Strip {
 
 impl Strip {
     fn load(replica: &Replica, zone: Zone, now_us: i64, here: &str) -> Result<Self, Failure> {
-        let facts = report::facts(&replica.status()?);
-        let confirmed = facts.confirmed_at_us.map(|at| zone.moment(at, now_us));
-        let (tone, connection) = facts.connection.words();
+        let status = replica.status()?;
+        let confirmed = status.last_confirmed_at.map(|at| zone.moment(at.0, now_us));
+        let waits_since = status.last_confirmed_at.map_or(now_us, |at| at.0);
+        let (tone, connection) = connection_words(&status.connection);
         Ok(Self {
             confirmed: confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned()),
-            waiting: text::status::waiting(facts.waiting_records, facts.waiting_photos, facts.waiting_photo_bytes),
-            waiting_long: facts.waiting_long(now_us),
-            attention: facts.attention,
+            waiting: text::records(status.waiting.records),
+            waiting_long: status.waiting.records > 0 && now_us.saturating_sub(waits_since) > WAITING_LONG_US,
+            attention: status.needs_attention,
             tone,
             connection,
-            switched_off: facts.connection.is_switched_off(),
-            progress: facts.bootstrap.map(|(done, total)| ProgressView {
-                done: done.min(total),
-                total,
-                text: text::status::progress(done, total),
+            switched_off: status.connection == Connection::Offline,
+            progress: status.first_sync.filter(|progress| progress.total > 0).map(|progress| ProgressView {
+                done: progress.done,
+                total: progress.total,
+                text: text::status::progress(progress.done, progress.total),
             }),
             here: here.to_owned(),
         })
+    }
+}
+
+/// Tone and words of the connection. Offline is grey and calm; red is for a tablet the server turned away.
+const fn connection_words(connection: &Connection) -> (&'static str, &'static str) {
+    match connection {
+        Connection::Live { caught_up: true } => ("ok", text::status::LIVE),
+        Connection::Live { caught_up: false } => ("ok", text::status::CATCHING_UP),
+        Connection::Connecting => ("grey", text::status::CONNECTING),
+        Connection::Offline | Connection::Waiting { .. } => ("grey", text::status::OFFLINE),
+        Connection::Stopped { .. } => ("red", text::status::STOPPED),
     }
 }
 

@@ -106,7 +106,7 @@ fn draw(
     let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
     let zone = zone(replica)?;
     let id = id.to_string();
-    let disputes = sync::list_disputes(replica, TABLE, &id)?;
+    let disputes = sync::list_disputes(replica, TABLE, &id, zone)?;
     let today = zone.day(now_us).unwrap_or_default();
     let clinical = replica.identity().audience == Audience::Clinical;
     let name = crate::read::text(&record, "name").to_owned();

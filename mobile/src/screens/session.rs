@@ -91,7 +91,7 @@ pub async fn create(
         let subject = blank(replica, patient, posted.trimmed("treatment_plan_id").to_owned())?;
         let number = care::next_session_number(replica, &subject.plan)?;
         let wanted = form::read(&posted, &Record::new(), Some(number));
-        match create_record(replica, &visit, TABLE, wanted)? {
+        match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{patient}"), "sessao")),
             Outcome::Refused(refusal) => {
                 let here = visit.at(format!("/pacientes/{patient}/sessoes/nova"));
@@ -114,7 +114,7 @@ pub async fn save(
         let posted = Posted::new(pairs);
         let subject = existing(replica, id)?;
         let here = format!("/sessoes/{id}");
-        match update(replica, &visit, TABLE, id, form::read(&posted, &subject.record, None))? {
+        match update(replica, &visit, TABLE, id, form::read(&posted, &subject.record, None), posted.corrects())? {
             Outcome::Saved(_) => Ok(done(&here, "sessao")),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
             Outcome::Refused(refusal) => {
@@ -195,6 +195,7 @@ fn form_body(replica: &Replica, subject: &Subject, typed: Option<&(Posted, Refus
         },
         problem: typed.and_then(|(_, refusal)| refusal.problem),
         inputs: form::inputs(&subject.record, plans, procedures, posted, problems),
+        corrects: typed.and_then(|(posted, _)| posted.corrects()),
         extra: String::new(),
         submit: text::SAVE,
         cancel: Some(format!("/pacientes/{}", subject.patient)),

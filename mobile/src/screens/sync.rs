@@ -39,8 +39,8 @@ struct SyncPage {
 
 /// The page.
 pub async fn show(State(app): State<App>, visit: Visit) -> Result<Page, Failure> {
-    let now_us = app.now_us();
-    app.work(move |replica| draw(replica, &visit, now_us, None)).await
+    let (now_us, storage) = (app.now_us(), app.storage_bytes());
+    app.work(move |replica| draw(replica, &visit, now_us, storage, None)).await
 }
 
 /// What a person decided about a set-aside edit.
@@ -50,10 +50,11 @@ pub async fn act(
     Path(edit): Path<EditId>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
-    let now_us = app.now_us();
+    let (now_us, storage) = (app.now_us(), app.storage_bytes());
     app.work(move |replica| {
+        let redraw = |problem| draw(replica, &visit.at("/sincronizacao"), now_us, storage, Some(problem));
         let Some(by) = author(replica, &visit)? else {
-            return refused(draw(replica, &visit.at("/sincronizacao"), now_us, Some(text::errors::AUTHOR))?);
+            return refused(redraw(text::errors::AUTHOR)?);
         };
         let (result, notice) = match Posted::new(pairs).get("acao") {
             "reenviar" => (replica.resend(edit).map(|_| ()), "reenviado"),
@@ -64,10 +65,7 @@ pub async fn act(
         match result {
             Ok(()) => Ok(done("/sincronizacao", notice)),
             Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
-            Err(rejected) => {
-                let problem = text::errors::rejected(&rejected);
-                refused(draw(replica, &visit.at("/sincronizacao"), now_us, Some(problem))?)
-            }
+            Err(rejected) => refused(redraw(text::errors::rejected(&rejected))?),
         }
     })
     .await
@@ -78,7 +76,13 @@ fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-fn draw(replica: &Replica, visit: &Visit, now_us: i64, problem: Option<&'static str>) -> Result<Page, Failure> {
+fn draw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    storage: Option<u64>,
+    problem: Option<&'static str>,
+) -> Result<Page, Failure> {
     let zone = zone(replica)?;
     let status = replica.status()?;
     let frame = Frame::load(replica, visit, now_us, text::status::TITLE, Tab::Sync)?
@@ -86,7 +90,7 @@ fn draw(replica: &Replica, visit: &Visit, now_us: i64, problem: Option<&'static 
         .problem(problem);
     let page = SyncPage {
         frame,
-        facts: facts(replica, &status, zone, now_us),
+        facts: facts(replica, &status, zone, now_us, storage),
         notes: status.notes.iter().map(note).collect(),
         attention: list_attention(replica, zone, now_us)?,
         conflicts: list_conflicts(replica, zone)?,
@@ -96,9 +100,9 @@ fn draw(replica: &Replica, visit: &Visit, now_us: i64, problem: Option<&'static 
     super::frame::page(&page)
 }
 
-fn facts(replica: &Replica, status: &Status, zone: Zone, now_us: i64) -> Vec<Fact> {
+fn facts(replica: &Replica, status: &Status, zone: Zone, now_us: i64, storage: Option<u64>) -> Vec<Fact> {
     let confirmed = status.last_confirmed_at.map(|at| zone.moment(at.0, now_us));
-    let storage = storage_bytes(replica).map_or_else(|| text::NOTHING.to_owned(), text::bytes);
+    let storage = storage.map_or_else(|| text::NOTHING.to_owned(), text::bytes);
     let fact = |label, value| Fact { label, value };
     vec![
         fact(text::status::CONFIRMED, confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned())),
@@ -107,13 +111,6 @@ fn facts(replica: &Replica, status: &Status, zone: Zone, now_us: i64) -> Vec<Fac
         fact(text::status::DEVICE, replica.identity().name),
         fact(text::status::STORAGE, storage),
     ]
-}
-
-/// Bytes of the replica file, from SQLite's own count.
-fn storage_bytes(replica: &Replica) -> Option<u64> {
-    let sql = "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()";
-    let result = replica.query(sql, &[], 1).ok()?;
-    result.rows.first()?.first()?.as_u64()
 }
 
 fn note(note: &Note) -> String {

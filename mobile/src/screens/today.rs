@@ -57,7 +57,7 @@ fn draw(replica: &Replica, visit: &Visit, now_us: i64, day: &str) -> Result<Page
         is_today: day == today,
         count_text: text::plural(count, text::agenda::ONE, text::agenda::MANY),
         appointments,
-        todo: list_todo(replica)?,
+        todo: list_todo(replica, zone, now_us)?,
     };
     super::frame::page(&page)
 }

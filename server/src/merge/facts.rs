@@ -48,7 +48,8 @@ pub(super) async fn read(scoped: &mut Scoped, candidates: &[Candidate]) -> Store
     read_documents(scoped, &mentioned, &mut workspace).await?;
     let patients = patients_of(&mentioned, candidates, &workspace);
     facts.waiting = read_waiting(scoped, &mentioned, candidates, &patients).await?;
-    for edit in &facts.waiting {
+    // An edit that is looked at again does not stand in its own way.
+    for edit in facts.waiting.iter().filter(|edit| !edits.contains(&edit.id)) {
         workspace.set_aside.extend(edit.documents.iter().filter_map(|key| parse(key)));
     }
     read_server_parents(scoped, &mentioned, &mut workspace).await?;

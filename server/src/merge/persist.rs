@@ -96,12 +96,14 @@ impl Merged {
     pub fn remember(&mut self, candidate: &Candidate, fate: &Fate, workspace: &mut Workspace, retry: bool) {
         let envelope = &candidate.envelope;
         let documents: Vec<DocumentId> = envelope.changes.iter().map(|change| change.document).collect();
-        let again = retry && !matches!(fate, Fate::Accepted { .. });
-        if again || matches!(fate, Fate::Duplicate { .. } | Fate::Rebase { .. }) {
+        if matches!(fate, Fate::Duplicate { .. } | Fate::Rebase { .. }) {
             return;
         }
         if !matches!(fate, Fate::Accepted { .. }) {
             workspace.set_aside.extend(documents.iter().copied());
+            if retry {
+                return;
+            }
         }
         let patient = self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
         let code = fate.set_aside().map(Code::as_str);

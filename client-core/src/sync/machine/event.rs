@@ -23,6 +23,8 @@ pub(crate) enum Event {
     /// Connecting failed, with a code.
     ConnectFailed(String),
     Disconnected,
+    /// Bytes that are not a frame.
+    Garbled,
     /// A frame and its length on the wire.
     Frame { frame: Frame, bytes: u64 },
     /// Something else came from the server.

@@ -177,7 +177,8 @@ impl Live {
         self.held = applied.held;
         self.dirty |= applied.requeued;
         self.confirmed = false;
-        let server = self.server_digest.filter(|(at, _)| *at == applied.cursor);
+        // An edit merged after that page is in this tablet's sum already: then the two cannot be compared yet.
+        let server = self.server_digest.filter(|(at, _)| *at == applied.cursor && *at >= self.head);
         self.differs = applied.differs || server.is_some_and(|(_, digest)| digest != applied.digest);
         if let Some(Applying::Pull { bytes }) = self.applying.take() {
             // A repair was answered; another may follow.

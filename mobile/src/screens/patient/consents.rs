@@ -68,7 +68,8 @@ pub(super) fn list(
 fn standing(replica: &Replica, patient: &str, purpose: Purpose) -> Result<Standing, ReplicaError> {
     let Ok(patient) = patient.parse::<PatientId>() else { return Ok(Standing::Never) };
     let standings = replica.consent(patient)?;
-    Ok(standings.into_iter().find(|(of, _)| *of == purpose).map_or(Standing::Never, |(_, standing)| standing))
+    let found = standings.into_iter().find(|standing| standing.purpose == purpose);
+    Ok(found.map_or(Standing::Never, |found| found.standing))
 }
 
 fn words(standing: Standing, zone: Zone, now_us: i64) -> (String, &'static str, bool) {
@@ -113,7 +114,7 @@ pub async fn record(
             "retirar" => (withdrawal(id, purpose, posted.trimmed("motivo"), now_us), "retirada"),
             _ => return Err(Failure::NotFound),
         };
-        match create(replica, &visit, TABLE, wanted)? {
+        match create(replica, &visit, TABLE, wanted, None)? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{id}"), notice)),
             Outcome::Refused(refusal) => {
                 let typed = Typed { consent: Some(posted), problem: refusal.problem, ..Typed::default() };

@@ -60,6 +60,7 @@ pub(super) fn view(record: &Record, disputes: &Disputes, id: &str, typed: &Typed
             action: format!("/pacientes/{id}/notas"),
             problem: notes.and_then(|(_, refusal)| refusal.problem),
             inputs: vec![notes_input(record, posted, problems)],
+            corrects: None,
             extra: String::new(),
             submit: text::SAVE,
             cancel: None,
@@ -115,7 +116,7 @@ pub async fn save_member(
             Err(error) => Err(error),
             Ok(op) => {
                 let wanted = Wanted { ops: vec![op], problems: Problems::new() };
-                match update(replica, &visit, TABLE, id, wanted)? {
+                match update(replica, &visit, TABLE, id, wanted, None)? {
                     Outcome::Saved(_) => Ok("salvo"),
                     Outcome::Unchanged => Ok("sem_mudanca"),
                     Outcome::Refused(refusal) => Err(refusal.problem.unwrap_or(text::errors::TEXT)),
@@ -146,7 +147,7 @@ pub async fn save_notes(
     app.work(move |replica| {
         let posted = Posted::new(pairs);
         let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
-        match update(replica, &visit, TABLE, id, read_notes(&posted, &record))? {
+        match update(replica, &visit, TABLE, id, read_notes(&posted, &record), None)? {
             Outcome::Saved(_) => Ok(done(&format!("/pacientes/{id}"), "salvo")),
             Outcome::Unchanged => Ok(done(&format!("/pacientes/{id}"), "sem_mudanca")),
             Outcome::Refused(refusal) => {

@@ -28,6 +28,7 @@ pub(super) fn form(
         action: format!("/pacientes/{id}"),
         problem: typed.and_then(|(_, refusal)| refusal.problem),
         inputs: identity_inputs(record, disputes, posted, problems),
+        corrects: typed.and_then(|(posted, _)| posted.corrects()),
         extra: String::new(),
         submit: text::SAVE,
         cancel: None,
@@ -51,7 +52,7 @@ pub async fn save(
     app.work(move |replica| {
         let posted = Posted::new(pairs);
         let today = zone(replica)?.day(now_us).unwrap_or_default();
-        match update(replica, &visit, TABLE, id, read_identity(&posted, today, false))? {
+        match update(replica, &visit, TABLE, id, read_identity(&posted, today, false), posted.corrects())? {
             Outcome::Saved(_) => Ok(done(&format!("/pacientes/{id}"), "salvo")),
             Outcome::Unchanged => Ok(done(&format!("/pacientes/{id}"), "sem_mudanca")),
             Outcome::Refused(refusal) => {

@@ -65,7 +65,7 @@ pub async fn create(
                 return refused(draw(replica, &visit, now_us, Some(&typed), Some(&duplicate))?);
             }
         }
-        match create_record(replica, &visit, TABLE, wanted)? {
+        match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => Ok(done(&format!("/pacientes/{id}"), "paciente")),
             Outcome::Unchanged => Ok(done("/pacientes", "sem_mudanca")),
             Outcome::Refused(refusal) => refused(draw(replica, &visit, now_us, Some(&(posted, refusal)), None)?),
@@ -92,6 +92,7 @@ fn draw(
         action: "/pacientes".to_owned(),
         problem: typed.and_then(|(_, refusal)| refusal.problem),
         inputs: identity_inputs(&Record::new(), &Disputes::new(), posted, problems),
+        corrects: typed.and_then(|(posted, _)| posted.corrects()),
         extra: duplicate.map(Template::render).transpose()?.unwrap_or_default(),
         submit: text::SAVE,
         cancel: Some("/pacientes".to_owned()),

@@ -46,7 +46,7 @@ pub async fn create(
                 wanted.put(field, value);
             }
         }
-        match create_record(replica, &visit, TABLE, wanted)? {
+        match create_record(replica, &visit, TABLE, wanted, None)? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{id}"), "plano")),
             Outcome::Refused(refusal) => {
                 let problem = refusal.problem;

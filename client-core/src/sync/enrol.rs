@@ -1,0 +1,235 @@
+//! Enrolment: a ticket becomes a device, a key pair and an empty replica.
+//!
+//! The private key is made here and never leaves; the server gets the public half. Invariant: a replica exists only
+//! after the server has accepted the device.
+
+use super::connect::{Address, ConnectError};
+use crate::clock::Clock;
+use crate::device::{Identity, ReplicaKey, SigningKey, hex, unhex};
+use crate::error::ReplicaError;
+use crate::replica::Replica;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use neonpro_contract::ids::{ClinicId, DeviceId, NetworkId};
+use neonpro_contract::permissions::Audience;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// How long enrolment may take.
+const ENROL_MAX: Duration = Duration::from_secs(30);
+/// Bytes of the server's answer. It is a handful of ids.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// What an administrator hands to a new tablet, as base64url text or a QR code.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// The server, such as `https://127.0.0.1:8443`.
+    pub url: String,
+    /// SHA-256 of the server's certificate (DER), hexadecimal.
+    pub pin: String,
+    /// One-time code.
+    pub code: String,
+}
+
+/// The code is a secret.
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ticket({}, …)", self.url)
+    }
+}
+
+impl Ticket {
+    /// Reads base64url text without padding.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let json = URL_SAFE_NO_PAD.decode(text.trim()).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// Base64url text without padding.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+/// Why a tablet could not be enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The ticket does not read.
+    #[error("the ticket does not read")]
+    Ticket,
+    /// The server could not be reached, or is not the pinned one.
+    #[error("the server could not be reached: {0}")]
+    Unreachable(&'static str),
+    /// The server refused, with its code.
+    #[error("the server refused: {code}")]
+    Refused {
+        /// The server's stable code.
+        code: String,
+        /// The server's words.
+        detail: String,
+    },
+    /// The server's answer does not read.
+    #[error("the server's answer does not read")]
+    Answer,
+    /// The replica could not be made.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+}
+
+impl EnrolError {
+    /// The stable name.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Ticket => "ticket_unreadable",
+            Self::Unreachable(code) => code,
+            Self::Refused { code, .. } => code,
+            Self::Answer => "answer_unreadable",
+            Self::Replica(error) => error.code(),
+        }
+    }
+}
+
+impl From<ConnectError> for EnrolError {
+    fn from(error: ConnectError) -> Self {
+        Self::Unreachable(error.code())
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    device: DeviceId,
+    clinic: ClinicId,
+    clinic_name: String,
+    network: Option<NetworkId>,
+    audience: Audience,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Problem {
+    code: String,
+    detail: String,
+}
+
+/// Enrols a tablet and makes its replica, which is empty until its first sync.
+///
+/// # Errors
+/// A ticket that does not read or was used, a server out of reach, or a storage failure.
+///
+/// # Cancel safety
+/// Cancelling may use the ticket up without a replica; ask for another ticket then.
+pub async fn enrol(
+    ticket: &str,
+    path: impl AsRef<Path>,
+    key: ReplicaKey,
+    name: &str,
+    clock: Clock,
+) -> Result<Replica, EnrolError> {
+    let ticket = Ticket::parse(ticket).ok_or(EnrolError::Ticket)?;
+    let pin = unhex::<32>(&ticket.pin).ok_or(EnrolError::Ticket)?;
+    let signing_key = SigningKey::generate()?;
+    let body = json!({
+        "code": ticket.code,
+        "public_key": hex(&signing_key.public_key()),
+        "name": name,
+        "app": env!("CARGO_PKG_VERSION"),
+    });
+    let asked = tokio::time::timeout(ENROL_MAX, post(&ticket.url, pin, "/enrol", &body.to_string())).await;
+    let (status, answer) = asked.map_err(|_| EnrolError::Unreachable("timed_out"))??;
+    if status != 200 {
+        let problem: Problem = serde_json::from_slice(&answer).unwrap_or_default();
+        let code = if problem.code.is_empty() { format!("http_{status}") } else { problem.code };
+        return Err(EnrolError::Refused { code, detail: problem.detail });
+    }
+    let answer: Answer = serde_json::from_slice(&answer).map_err(|_| EnrolError::Answer)?;
+    let identity = Identity {
+        device: answer.device,
+        name: name.to_owned(),
+        clinic: answer.clinic,
+        clinic_name: answer.clinic_name,
+        network: answer.network,
+        audience: answer.audience,
+        server_url: ticket.url,
+        pin,
+        signing_key,
+    };
+    let path = path.as_ref().to_owned();
+    let made = tokio::task::spawn_blocking(move || Replica::create(path, key, identity, clock)).await;
+    Ok(made.map_err(|_| ReplicaError::Bookkeeping("replica"))??)
+}
+
+/// One HTTP/1.1 request on a line of its own; status and body.
+async fn post(url: &str, pin: [u8; 32], path: &str, body: &str) -> Result<(u16, Vec<u8>), EnrolError> {
+    let address = Address::parse(url)?;
+    let mut line = address.connect(pin).await?;
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        address.authority(),
+        body.len()
+    );
+    line.write_all(request.as_bytes()).await.map_err(|_| EnrolError::Unreachable("unreachable"))?;
+    let mut answer = Vec::new();
+    // A server that closes without a TLS goodbye has still answered, if the body is whole.
+    let _ = line.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
+    read_answer(&answer).ok_or(EnrolError::Answer)
+}
+
+fn read_answer(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let (head, body) = (std::str::from_utf8(answer.get(..end)?).ok()?, answer.get(end.checked_add(4)?..)?);
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers: Vec<(String, &str)> =
+        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
+    let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+    if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
+        return Some((status, unchunk(body)?));
+    }
+    let length = header("content-length").map_or(Some(body.len()), |value| value.parse().ok())?;
+    Some((status, body.get(..length)?.to_vec()))
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(rest.get(..end)?).ok()?.trim(), 16).ok()?;
+        rest = rest.get(end.checked_add(2)?..)?;
+        if length == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(rest.get(..length)?);
+        rest = rest.get(length.checked_add(2)?..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_survives_the_round_trip_and_hides_its_code() {
+        let ticket = Ticket { url: "https://127.0.0.1:1".into(), pin: "00".into(), code: "segredo".into() };
+        assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket.clone()));
+        assert!(!format!("{ticket:?}").contains("segredo"));
+        assert_eq!(Ticket::parse("%%%"), None);
+    }
+
+    #[test]
+    fn answers_are_read_whole_or_not_at_all() {
+        let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(read_answer(plain), Some((200, b"{}".to_vec())));
+        let chunked = b"HTTP/1.1 403 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+        assert_eq!(read_answer(chunked), Some((403, b"{}".to_vec())));
+        for end in 0..plain.len() {
+            assert_eq!(read_answer(&plain[..end]), None, "cut at {end}");
+        }
+    }
+}
