@@ -102,6 +102,9 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
     Ok(Edited { edit: given.edit, documents: changes.iter().map(|change| change.document).collect(), records, warning })
 }
 
+#[cfg(test)]
+mod tests;
+
 /// What to do with a document an edit would not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnNothing {

@@ -38,3 +38,6 @@ pub use sync::enrol::{EnrolError, Ticket, enrol};
 pub use sync::state::{Connection, SyncReport, SyncState};
 pub use sync::{SyncHandle, SyncOptions, sync_once};
 pub use watch::{ATTENTION, CONFLICTS, STATUS, Watch};
+
+#[cfg(test)]
+mod testing;

@@ -5,6 +5,7 @@
 
 use crate::error::ReplicaError;
 use crate::store::records::{self, Stamp};
+use crate::store::documents::Standing;
 use crate::store::{Tx, conflicts, documents, intents, search};
 use crate::watch::{CONFLICTS, STATUS};
 use crate::working::Working;
@@ -108,6 +109,7 @@ impl Batch {
 
     /// Writes everything.
     pub fn flush(mut self, tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
+        self.mark_hidden_primaries(tx)?;
         self.follow_primaries(tx)?;
         let gone = self.gone();
         let mut documents = std::mem::take(&mut self.documents);
@@ -125,7 +127,7 @@ impl Batch {
             if let Some(term) = working.fingerprint() {
                 tx.meta.digest.add(term);
             }
-            match working.to_store(stays) {
+            match working.storable(stays) {
                 Some(stored) => documents::upsert(&tx.sql, id, &stored)?,
                 None if working.was_stored() => documents::purge(&tx.sql, id)?,
                 None => {}
@@ -138,13 +140,32 @@ impl Batch {
         Ok(())
     }
 
+    /// A facet that arrives without the record's first one: the first is not this tablet's to hold.
+    fn mark_hidden_primaries(&mut self, tx: &Tx<'_>) -> Result<(), ReplicaError> {
+        let arrived: Vec<DocumentId> = self
+            .documents
+            .iter()
+            .filter(|(id, working)| !id.is_primary() && working.is_counted())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in arrived {
+            if !self.record(&tx.sql, table_of(&id)?, id.record)?.existed {
+                let primary = self.document(&tx.sql, DocumentId { facet: FacetId(0), ..id })?;
+                if !primary.is_counted() && !primary.is_pending() {
+                    primary.withdraw()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// When the server gets or loses a record, facets nobody has edited start or cease to count with it.
     fn follow_primaries(&mut self, tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
         let turned: Vec<(DocumentId, bool)> = self
             .documents
             .iter()
-            .filter(|(id, working)| id.is_primary() && working.counted != working.fingerprint_before.is_some())
-            .map(|(id, working)| (*id, working.counted))
+            .filter(|(id, working)| id.is_primary() && working.is_counted() != working.fingerprint_before.is_some())
+            .map(|(id, working)| (*id, working.is_counted()))
             .collect();
         for (primary, counted) in turned {
             let table = table_of(&primary)?;
@@ -158,8 +179,8 @@ impl Batch {
                 }
                 let working = self.document(&tx.sql, id)?;
                 if counted {
-                    working.counted = true;
-                } else if working.counted {
+                    working.standing = Standing::Server;
+                } else if working.is_counted() {
                     working.withdraw()?;
                 }
             }
@@ -171,10 +192,10 @@ impl Batch {
     fn gone(&self) -> BTreeSet<(TableId, RecordId)> {
         self.documents
             .iter()
-            .filter(|(id, working)| id.is_primary() && !working.counted && !working.is_pending())
+            .filter(|(id, working)| id.is_primary() && !working.is_counted() && !working.is_pending())
             .filter(|(primary, _)| {
                 let mut others = self.documents.range(**primary..).take_while(|(id, _)| id.record == primary.record);
-                !others.any(|(id, working)| id.table == primary.table && working.counted)
+                !others.any(|(id, working)| id.table == primary.table && working.is_counted())
             })
             .map(|(id, _)| (id.table, id.record))
             .collect()
@@ -215,5 +236,5 @@ fn write_record(
 /// Whether the server has the record a facet belongs to.
 fn primary_is_counted(conn: &Connection, id: &DocumentId) -> Result<bool, ReplicaError> {
     let primary = DocumentId { facet: FacetId(0), ..*id };
-    Ok(documents::find(conn, &primary)?.is_none_or(|stored| stored.counted))
+    Ok(documents::find(conn, &primary)?.is_none_or(|stored| stored.standing == Standing::Server))
 }

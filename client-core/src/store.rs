@@ -126,22 +126,11 @@ impl Store {
 
     /// Runs one write transaction: everything or nothing, then tells the watchers.
     pub fn write<T, E: From<ReplicaError>>(&self, body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut guard = self.lock();
-        let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
-        let sql = writer
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(ReplicaError::from)?;
-        let mut tx =
-            Tx { sql, meta: writer.meta.clone(), touched: BTreeSet::new(), identity: Arc::clone(&self.identity) };
-        let value = body(&mut tx)?;
-        if tx.meta != writer.meta {
-            tx.meta.update(&tx.sql)?;
-        }
-        let Tx { sql, meta, touched, .. } = tx;
-        sql.commit().map_err(ReplicaError::from)?;
-        writer.meta = meta;
-        drop(guard);
+        let (value, touched) = {
+            let mut guard = self.lock();
+            let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
+            writer.transact(&self.identity, body)?
+        };
         self.publisher.publish(&touched);
         Ok(value)
     }
@@ -177,6 +166,27 @@ impl Store {
         self.readers.close();
         let Some(writer) = self.lock().take() else { return Ok(()) };
         writer.conn.close().map_err(|(_, error)| ReplicaError::from(error))
+    }
+}
+
+impl Writer {
+    fn transact<T, E: From<ReplicaError>>(
+        &mut self,
+        identity: &Arc<Identity>,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<(T, BTreeSet<&'static str>), E> {
+        let sql =
+            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(ReplicaError::from)?;
+        let mut tx =
+            Tx { sql, meta: self.meta.clone(), touched: BTreeSet::new(), identity: Arc::clone(identity) };
+        let value = body(&mut tx)?;
+        if tx.meta != self.meta {
+            tx.meta.update(&tx.sql)?;
+        }
+        let Tx { sql, meta, touched, .. } = tx;
+        sql.commit().map_err(ReplicaError::from)?;
+        self.meta = meta;
+        Ok((value, touched))
     }
 }
 

@@ -121,3 +121,6 @@ pub async fn sync_once(replica: &Replica, options: SyncOptions) -> SyncReport {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

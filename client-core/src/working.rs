@@ -4,7 +4,7 @@
 //! shows is the confirmed document with the pending changes applied in the order they were made.
 
 use crate::error::ReplicaError;
-use crate::store::documents::StoredDocument;
+use crate::store::documents::{Standing, StoredDocument};
 use crate::store::intents::PendingChange;
 use neonpro_contract::catalogue::Table;
 use neonpro_contract::digest::fingerprint;
@@ -20,8 +20,7 @@ pub(crate) struct Working {
     pub id: DocumentId,
     pub table: &'static Table,
     pub epoch: u32,
-    /// The server has it: it counts in the digest.
-    pub counted: bool,
+    pub standing: Standing,
     pub clamps: Clamps,
     /// It has changes beyond its row.
     live: bool,
@@ -48,31 +47,39 @@ impl Working {
     ) -> Result<Self, ReplicaError> {
         let table = row.table();
         let was_stored = stored.is_some();
-        let (epoch, counted, clamps, heads, confirmed) = match stored {
-            None => (1, born, Clamps::new(), Vec::new(), Document::genesis(id, 1, row)?),
+        let (epoch, standing, clamps, heads, confirmed) = match stored {
+            None => {
+                let standing = if born { Standing::Server } else { Standing::Here };
+                (1, standing, Clamps::new(), Vec::new(), Document::genesis(id, 1, row)?)
+            }
             Some(stored) => {
                 let confirmed = match &stored.confirmed {
                     Some(bytes) => Document::load(id, bytes)?,
-                    None if stored.counted => Document::genesis(id, stored.epoch, row)?,
+                    None if stored.standing == Standing::Server => Document::genesis(id, stored.epoch, row)?,
                     None => Document::genesis(id, stored.epoch, &Row::empty(table))?,
                 };
-                (stored.epoch, stored.counted, stored.clamps, stored.heads, confirmed)
+                (stored.epoch, stored.standing, stored.clamps, stored.heads, confirmed)
             }
         };
         Ok(Self {
             id,
             table,
             epoch,
-            counted,
+            standing,
             clamps,
             live: !heads.is_empty(),
             confirmed,
             pending,
             current: None,
             misfits: Vec::new(),
-            fingerprint_before: counted.then(|| fingerprint(&id, epoch, &heads)),
+            fingerprint_before: (standing == Standing::Server).then(|| fingerprint(&id, epoch, &heads)),
             was_stored,
         })
+    }
+
+    /// Whether it counts in the digest.
+    pub fn is_counted(&self) -> bool {
+        self.standing == Standing::Server
     }
 
     /// Whether changes wait on it.
@@ -174,7 +181,7 @@ impl Working {
         {
             self.current = None;
         }
-        self.counted = true;
+        self.standing = Standing::Server;
         self.note_merged(change, merged_at);
         Ok(())
     }
@@ -190,17 +197,17 @@ impl Working {
             .unwrap_or_default();
         self.live = live.is_some();
         self.epoch = epoch;
-        self.counted = true;
+        self.standing = Standing::Server;
         self.current = None;
         Ok(())
     }
 
-    /// The server does not let this tablet have it any more, or never had it.
+    /// The server does not let this tablet have it any more.
     pub fn withdraw(&mut self) -> Result<(), ReplicaError> {
         self.confirmed = Document::genesis(self.id, self.epoch, &Row::empty(self.table))?;
         self.clamps.clear();
         self.live = false;
-        self.counted = false;
+        self.standing = Standing::Withdrawn;
         self.current = None;
         Ok(())
     }
@@ -219,20 +226,20 @@ impl Working {
     /// Its term in the digest now.
     pub fn fingerprint(&mut self) -> Option<u128> {
         let heads = self.live_heads();
-        self.counted.then(|| fingerprint(&self.id, self.epoch, &heads))
+        self.is_counted().then(|| fingerprint(&self.id, self.epoch, &heads))
     }
 
     /// What must be stored about it; `None` when its row says everything. `record_stays` tells whether the record has
     /// a row.
-    pub fn to_store(&mut self, record_stays: bool) -> Option<StoredDocument> {
-        let needed = self.live || self.epoch > 1 || self.is_pending() || !self.counted;
+    pub fn storable(&mut self, record_stays: bool) -> Option<StoredDocument> {
+        let needed = self.live || self.epoch > 1 || self.is_pending() || self.standing == Standing::Withdrawn;
         if !needed || !record_stays {
             return None;
         }
-        let confirmed = (self.counted && (self.live || self.is_pending())).then(|| self.confirmed.save());
+        let confirmed = (self.is_counted() && (self.live || self.is_pending())).then(|| self.confirmed.save());
         Some(StoredDocument {
             epoch: self.epoch,
-            counted: self.counted,
+            standing: self.standing,
             confirmed,
             heads: self.live_heads(),
             clamps: self.clamps.clone(),

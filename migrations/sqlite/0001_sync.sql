@@ -40,7 +40,7 @@ CREATE TABLE sync_document (
     record    BLOB    NOT NULL,
     facet     INTEGER NOT NULL,
     epoch     INTEGER NOT NULL,
-    counted   INTEGER NOT NULL,   -- the server has it: it counts in the digest
+    standing  INTEGER NOT NULL,   -- 0 only here yet, 1 the server's: it counts in the digest, 2 withdrawn from this tablet
     confirmed BLOB,               -- saved bytes as the server has it; null for one that is only here
     heads     BLOB    NOT NULL,   -- its live heads, 32 bytes each
     clamps    BLOB,               -- CBOR: change hash, merge instant

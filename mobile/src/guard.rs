@@ -87,7 +87,8 @@ impl Guard {
             return Judgement::Known;
         }
         let key = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
-        let enters = *method == Method::GET && uri.path() == "/" && key.is_some_and(|key| self.is_secret(key));
+        let enters =
+            *method == Method::GET && uri.path() == "/" && key.is_some_and(|key| self.is_secret(key));
         if enters { Judgement::Enters } else { Judgement::Refused("secret") }
     }
 

@@ -40,10 +40,10 @@ pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], KeyFileError> {
     }
 }
 
-fn read(mut file: File) -> Result<[u8; KEY_BYTES], KeyFileError> {
+fn read(file: File) -> Result<[u8; KEY_BYTES], KeyFileError> {
     refuse_exposed(&file)?;
     let mut bytes = Vec::with_capacity(KEY_BYTES);
-    file.by_ref().take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
+    file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
     bytes.try_into().map_err(|_| KeyFileError::Length)
 }
 

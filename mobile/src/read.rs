@@ -25,7 +25,12 @@ pub type Record = Map<String, Json>;
 ///
 /// # Errors
 /// What the replica reports.
-pub fn list(replica: &Replica, sql: &str, params: &[Json], limit: usize) -> Result<Vec<Record>, ReplicaError> {
+pub fn list(
+    replica: &Replica,
+    sql: &str,
+    params: &[Json],
+    limit: usize,
+) -> Result<Vec<Record>, ReplicaError> {
     let result = replica.query(sql, params, limit)?;
     let columns = result.columns;
     Ok(result.rows.into_iter().map(|row| columns.iter().cloned().zip(row).collect()).collect())

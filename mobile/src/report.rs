@@ -3,7 +3,7 @@
 //! Owns the stable names of statuses, attention and conflicts. Invariant: the three facts stay three facts.
 
 use neonpro_client_core::{
-    Attention, Connection, ConflictRow, Edited, Identity, Note, Place, QueryResult, Status, User,
+    Attention, ConflictRow, Connection, Edited, Identity, Note, Place, QueryResult, Status, User,
 };
 use neonpro_contract::consent::Standing;
 use neonpro_contract::edit::DocumentId;

@@ -88,6 +88,15 @@ pub fn age(years: u32) -> String {
     plural(years.into(), "ano", "anos")
 }
 
+/// A status of an appointment or a plan.
+#[must_use]
+pub fn status_text(status: &str) -> &'static str {
+    match status {
+        "draft" | "active" | "on_hold" => patient::plan_status(status),
+        _ => agenda::status(status),
+    }
+}
+
 /// A kind of record.
 #[must_use]
 pub fn table(name: &str) -> &'static str {

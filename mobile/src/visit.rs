@@ -85,7 +85,9 @@ mod tests {
     #[test]
     fn coming_back_never_leaves_this_page() {
         assert_eq!(local("/pacientes?busca=a%20b"), "/pacientes?busca=a%20b");
-        for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "", "/a\r\nSet-Cookie: x"] {
+        for elsewhere in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "", "/a\r\nSet-Cookie: x"]
+        {
             assert_eq!(local(elsewhere), "/", "{elsewhere:?}");
         }
     }

@@ -48,7 +48,9 @@ pub fn create(
     wanted: Wanted,
     corrects: Option<EditId>,
 ) -> Result<Outcome, Failure> {
-    let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
+    let Some(author) = author(replica, visit)? else {
+        return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR)));
+    };
     if !wanted.problems.is_empty() {
         return Ok(Outcome::Refused(unfit(wanted.problems)));
     }
@@ -70,7 +72,9 @@ pub fn update(
     wanted: Wanted,
     corrects: Option<EditId>,
 ) -> Result<Outcome, Failure> {
-    let Some(author) = author(replica, visit)? else { return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR))) };
+    let Some(author) = author(replica, visit)? else {
+        return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR)));
+    };
     if !wanted.problems.is_empty() {
         return Ok(Outcome::Refused(unfit(wanted.problems)));
     }

@@ -75,6 +75,12 @@ impl Database {
         Ok(Self { store, embedded })
     }
 
+    /// A database that is open already and stopped by whoever opened it.
+    #[must_use]
+    pub fn over(store: Store) -> Self {
+        Self { store, embedded: None }
+    }
+
     /// Resolves when the embedded cluster dies by itself; never for a database somebody else runs.
     pub async fn crashed(&mut self) -> PostgresError {
         match &mut self.embedded {

@@ -4,21 +4,21 @@
 //! and size give the same rows. Invariant: every row is one a tablet could have written, nobody is booked twice, and
 //! nothing clinical exists without the patient's consent to care.
 
-mod random;
-mod names;
-mod places;
-mod identity;
-mod scribe;
-mod services;
-mod people;
-mod stock;
-mod patients;
 mod agenda;
 mod care;
-mod money;
-mod together;
 mod duties;
+mod identity;
+mod money;
+mod names;
+mod patients;
+mod people;
+mod places;
+mod random;
 mod reference;
+mod scribe;
+mod services;
+mod stock;
+mod together;
 
 pub use people::DemoPerson;
 
@@ -109,7 +109,8 @@ pub fn network(seed: u64, now: ServerInstant, size: DemoSize) -> Result<DemoNetw
     for (place, clinic) in PLACES.iter().zip(&clinic_ids) {
         let elsewhere = clinic_ids.iter().find(|other| *other != clinic).map_or(clinic.0, |other| other.0);
         let scribe = Scribe::new(random.fork(), now);
-        let founding = Founding { network: id, clinic: *clinic, elsewhere, services: &services, duties: &duties };
+        let founding =
+            Founding { network: id, clinic: *clinic, elsewhere, services: &services, duties: &duties };
         clinics.push(clinic_of(scribe, place, founding, size)?);
     }
     Ok(DemoNetwork { id, name: "Rede Aurora (demonstração)", reference, clinics })
@@ -131,7 +132,8 @@ pub async fn load(store: &Store, network: &DemoNetwork, now: ServerInstant) -> S
     }
     for clinic in &network.clinics {
         if exists(store, clinic.id).await? {
-            loaded.present = loaded.present.saturating_add(u64::try_from(clinic.batch.len()).unwrap_or(u64::MAX));
+            loaded.present =
+                loaded.present.saturating_add(u64::try_from(clinic.batch.len()).unwrap_or(u64::MAX));
         } else {
             loaded += store.load(clinic.id, &clinic.batch, now).await?;
         }

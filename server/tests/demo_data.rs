@@ -184,7 +184,7 @@ fn shares_are_those_of_a_clinic() {
     for record in whole().clinics.iter().flat_map(|clinic| rows(clinic, "patients")) {
         allergic += usize::from(!record.row.get("allergies").is_null());
         for column in ["photo_consent", "data_processing_consent", "marketing_consent"] {
-            *booleans.entry(column).or_default() += usize::from(record.row.get(column).as_bool().unwrap());
+            *booleans.entry(column).or_default() += usize::from(record.row.get(column).as_bool().unwrap_or(false));
         }
     }
     let of = |column| percent(booleans[column], 2_000);
@@ -214,7 +214,8 @@ fn nothing_clinical_exists_without_consent_to_care() {
                 .filter_map(|record| record.row.get("patient_id").as_uuid())
                 .collect()
         };
-        let (granted, withdrawn, photos) = (of("treatment", true), of("treatment", false), of("photography", true));
+        let (granted, withdrawn, photos) =
+            (of("treatment", true), of("treatment", false), of("photography", true));
         for table in ["treatment_plans", "professional_referrals", "coordination_threads"] {
             for record in rows(clinic, table) {
                 let Some(patient) = record.row.get("patient_id").as_uuid() else { continue };

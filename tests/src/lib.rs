@@ -16,3 +16,5 @@
 pub mod cluster;
 pub mod device;
 pub mod world;
+pub mod fleet;
+pub mod compare;

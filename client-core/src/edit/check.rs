@@ -3,6 +3,7 @@
 use super::plan::Planned;
 use crate::error::{EditRejected, ReplicaError};
 use crate::project::{Batch, holds};
+use crate::store::documents::Standing;
 use crate::store::records::{self, table_named};
 use neonpro_contract::catalogue::{Lifecycle, Purpose, Role};
 use neonpro_contract::fate::Code;
@@ -55,6 +56,9 @@ pub(crate) fn existence(conn: &Connection, batch: &mut Batch, planned: &[Planned
             (true, true) => return Err(EditRejected::AlreadyExists),
             (false, false) => return Err(EditRejected::NotFound),
             _ => {}
+        }
+        if batch.document(conn, part.document)?.standing == Standing::Withdrawn {
+            return Err(EditRejected::NotHeldHere);
         }
     }
     Ok(())

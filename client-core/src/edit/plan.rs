@@ -35,6 +35,9 @@ pub(crate) fn documents(
     let mut planned: Vec<Planned> = Vec::new();
     for part in &draft.documents {
         let table = table(&part.table).ok_or(EditRejected::UnknownTable)?;
+        if table.facets.is_empty() {
+            return Err(EditRejected::RoleNotAllowed { table: table.name });
+        }
         let record = match part.record {
             Some(record) => record,
             None if part.create => fresh(),

@@ -53,7 +53,7 @@ fn run(conn: &Connection, sql: &str, params: &[Json], limit: usize) -> Result<Qu
     if !statement.readonly() {
         return Err(ReplicaError::QueryRefused { reason: "the statement writes".to_owned() });
     }
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let params: Vec<SqlValue> = params.iter().map(parameter).collect();
     let mut rows = statement.query(rusqlite::params_from_iter(params)).map_err(refused)?;
     let mut found = Vec::new();

@@ -2,7 +2,6 @@
 
 use super::Replica;
 use crate::error::ReplicaError;
-use crate::store::intents::State;
 use crate::store::records::{self, table_named};
 use crate::store::{documents, outbox};
 use crate::sync::state::Connection;
@@ -114,10 +113,7 @@ impl Replica {
         let (waiting, needs_attention) = self.inner.store.read(|conn| {
             let waiting =
                 Waiting { edits: outbox::count_waiting(conn)?, records: outbox::count_waiting_records(conn)? };
-            let sql = "SELECT count(*) FROM sync_intent WHERE state IN (?1, ?2)";
-            let attention: u64 = conn
-                .prepare_cached(sql)?
-                .query_row(params![State::Rejected as i64, State::SetAside as i64], |row| row.get(0))?;
+            let attention = outbox::count_attention(conn)?;
             Ok::<_, ReplicaError>((waiting, attention))
         })?;
         let first_sync = meta

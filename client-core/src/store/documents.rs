@@ -15,12 +15,22 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+/// Whose a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Only this tablet has it yet.
+    Here = 0,
+    /// The server has it: it counts in the digest.
+    Server = 1,
+    /// The server has it and this tablet may not.
+    Withdrawn = 2,
+}
+
 /// One stored document.
 #[derive(Debug, Clone)]
 pub(crate) struct StoredDocument {
     pub epoch: u32,
-    /// The server has it.
-    pub counted: bool,
+    pub standing: Standing,
     /// Saved bytes as the server has it.
     pub confirmed: Option<Vec<u8>>,
     /// Its live heads.
@@ -28,7 +38,7 @@ pub(crate) struct StoredDocument {
     pub clamps: Clamps,
 }
 
-const COLUMNS: &str = "epoch, counted, confirmed, heads, clamps, table_id, record, facet";
+const COLUMNS: &str = "epoch, standing, confirmed, heads, clamps, table_id, record, facet";
 
 fn key(id: &DocumentId) -> (u16, &[u8; 16], u8) {
     (id.table.0, id.record.0.as_bytes(), id.facet.0)
@@ -44,7 +54,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(DocumentId, StoredDocument)> {
     };
     let document = StoredDocument {
         epoch: row.get(0)?,
-        counted: row.get(1)?,
+        standing: match row.get::<_, i64>(1)? {
+            0 => Standing::Here,
+            1 => Standing::Server,
+            _ => Standing::Withdrawn,
+        },
         confirmed: row.get(2)?,
         heads: heads.as_chunks::<32>().0.to_vec(),
         clamps: clamps.map(|bytes| decode_clamps(&bytes)).unwrap_or_default(),
@@ -59,15 +73,15 @@ pub(crate) fn find(conn: &Connection, id: &DocumentId) -> Result<Option<StoredDo
 
 /// Every stored document, in the order of their ids.
 pub(crate) fn list_all(conn: &Connection) -> Result<Vec<(DocumentId, StoredDocument)>, ReplicaError> {
-    let sql = "SELECT epoch, counted, NULL, heads, NULL, table_id, record, facet FROM sync_document
+    let sql = "SELECT epoch, standing, NULL, heads, NULL, table_id, record, facet FROM sync_document
                ORDER BY table_id, record, facet";
     Ok(conn.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn upsert(conn: &Connection, id: &DocumentId, document: &StoredDocument) -> Result<(), ReplicaError> {
-    let sql = "INSERT INTO sync_document (table_id, record, facet, epoch, counted, confirmed, heads, clamps)
+    let sql = "INSERT INTO sync_document (table_id, record, facet, epoch, standing, confirmed, heads, clamps)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (table_id, record, facet) DO UPDATE SET
-        epoch = excluded.epoch, counted = excluded.counted, confirmed = excluded.confirmed, heads = excluded.heads,
+        epoch = excluded.epoch, standing = excluded.standing, confirmed = excluded.confirmed, heads = excluded.heads,
         clamps = excluded.clamps";
     let clamps = (!document.clamps.is_empty()).then(|| encode_clamps(&document.clamps));
     let (table, record, facet) = key(id);
@@ -76,7 +90,7 @@ pub(crate) fn upsert(conn: &Connection, id: &DocumentId, document: &StoredDocume
         record,
         facet,
         document.epoch,
-        document.counted,
+        document.standing as i64,
         document.confirmed,
         document.heads.as_flattened(),
         clamps,
@@ -135,7 +149,7 @@ fn each_counted(
     mut visit: impl FnMut(DocumentId, u32, &[[u8; 32]]),
 ) -> Result<(), ReplicaError> {
     let stored: BTreeMap<DocumentId, StoredDocument> = list_all(conn)?.into_iter().collect();
-    for (id, document) in stored.iter().filter(|(_, document)| document.counted) {
+    for (id, document) in stored.iter().filter(|(_, document)| document.standing == Standing::Server) {
         visit(*id, document.epoch, &document.heads);
     }
     for table in TABLES.iter().filter(|table| !table.facets.is_empty()) {
@@ -145,7 +159,7 @@ fn each_counted(
         while let Some(row) = rows.next()? {
             let record = RecordId(Uuid::from_bytes(row.get(0)?));
             let id = |facet| DocumentId { table: table.id, record, facet };
-            let born = stored.get(&id(FacetId(0))).is_none_or(|primary| primary.counted);
+            let born = stored.get(&id(FacetId(0))).is_none_or(|primary| primary.standing == Standing::Server);
             for facet in facets.iter().filter(|_| born).filter(|facet| !stored.contains_key(&id(**facet))) {
                 visit(id(*facet), 1, &[]);
             }

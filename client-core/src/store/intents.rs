@@ -79,10 +79,9 @@ pub(crate) struct StoredIntent {
     pub set_aside_as: Option<String>,
     pub seq: Option<i64>,
     pub settled_at: Option<i64>,
-    pub closed_how: Option<String>,
 }
 
-const COLUMNS: &str = "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at, closed_how";
+const COLUMNS: &str = "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
     let (state, intent, code) = (row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(4)?);
@@ -92,12 +91,12 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
         1 => Reexpressed::Unsent,
         _ => Reexpressed::Resent,
     };
-    let (set_aside_as, seq, settled_at, closed_how) = (row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    let (set_aside_as, seq, settled_at) = (row.get(5)?, row.get(6)?, row.get(7)?);
     let intent = serde_json::from_str(&intent).map_err(|_| ReplicaError::Bookkeeping("intent"));
     let code = code.as_deref().and_then(Code::from_name);
     Ok(intent.and_then(|intent| {
         let state = State::read(state)?;
-        Ok(StoredIntent { n, state, intent, reexpressed, code, set_aside_as, seq, settled_at, closed_how })
+        Ok(StoredIntent { n, state, intent, reexpressed, code, set_aside_as, seq, settled_at })
     }))
 }
 

@@ -73,20 +73,28 @@ pub(crate) fn mark_unanswered_unknown(conn: &Connection) -> Result<(), ReplicaEr
 
 /// Edits whose fate is not settled.
 pub(crate) fn count_waiting(conn: &Connection) -> Result<u64, ReplicaError> {
-    Ok(conn
-        .prepare_cached("SELECT count(*) FROM sync_intent WHERE state < 5")?
-        .query_row([], |row| row.get(0))?)
+    count(conn, "SELECT count(*) FROM sync_intent WHERE state < 5")
 }
 
 /// Of these, edits the server keeps until a dependency arrives.
 pub(crate) fn count_held(conn: &Connection) -> Result<u64, ReplicaError> {
-    Ok(conn
-        .prepare_cached("SELECT count(*) FROM sync_intent WHERE state = 3")?
-        .query_row([], |row| row.get(0))?)
+    count(conn, "SELECT count(*) FROM sync_intent WHERE state = 3")
 }
 
 /// Records with changes whose fate is not settled.
 pub(crate) fn count_waiting_records(conn: &Connection) -> Result<u64, ReplicaError> {
-    let sql = "SELECT count(DISTINCT c.record) FROM sync_change c JOIN sync_intent i ON i.n = c.n WHERE i.state < 5";
-    Ok(conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+    count(
+        conn,
+        "SELECT count(DISTINCT c.record) FROM sync_change c JOIN sync_intent i ON i.n = c.n WHERE i.state < 5",
+    )
+}
+
+/// Edits that need a person.
+pub(crate) fn count_attention(conn: &Connection) -> Result<u64, ReplicaError> {
+    count(conn, "SELECT count(*) FROM sync_intent WHERE state IN (4, 5)")
+}
+
+fn count(conn: &Connection, sql: &str) -> Result<u64, ReplicaError> {
+    let found: i64 = conn.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(found).unwrap_or(0))
 }

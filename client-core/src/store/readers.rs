@@ -53,7 +53,7 @@ impl Readers {
 
 fn open(path: &Path, key: &ReplicaKey) -> Result<Connection, ReplicaError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    let mut conn = Connection::open_with_flags(path, flags)?;
     unlock(&conn, key)?;
     conn.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;")?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);

@@ -9,6 +9,7 @@ use crate::error::ReplicaError;
 use crate::project::{Batch, table_of};
 use crate::rebase;
 use crate::store::Tx;
+use crate::store::documents::Standing;
 use crate::store::intents::{self, Reexpressed, State, StoredIntent};
 use crate::store::records::Stamp;
 use crate::watch::{ATTENTION, STATUS};
@@ -115,7 +116,7 @@ pub(crate) fn merge(
         let working = batch.document(&tx.sql, part.document)?;
         let joined = if same_bytes { working.accept(stored.n, told.merged_at).is_ok() } else { false };
         if joined {
-            working.counted = true;
+            working.standing = Standing::Server;
         } else {
             working.drop_pending(stored.n);
             tx.meta.repair = true;

@@ -68,9 +68,12 @@ pub fn inputs(
     [
         Input::line("dia", text::DAY, shown.day.as_str()).kind("date"),
         Input::line("start_time", text::TIME, shown.time.as_str()).kind("time"),
-        Input::line("duration_minutes", text::MINUTES, shown.minutes.as_str()).kind("number").hint(text::MINUTES_HINT),
+        Input::line("duration_minutes", text::MINUTES, shown.minutes.as_str())
+            .kind("number")
+            .hint(text::MINUTES_HINT),
         Input::line("status", text::STATUS, status).select(statuses),
-        Input::line("professional_id", text::PROFESSIONAL, of("professional_id")).select(choices.professionals),
+        Input::line("professional_id", text::PROFESSIONAL, of("professional_id"))
+            .select(choices.professionals),
         Input::line("service_type_id", text::SERVICE, of("service_type_id")).select(choices.services),
         Input::line("notes", text::NOTES, notes).area(),
     ]
@@ -113,7 +116,8 @@ fn read_span(
 ) {
     let day = NaiveDate::parse_from_str(posted.trimmed("dia"), "%Y-%m-%d");
     let typed_time = posted.trimmed("start_time");
-    let time = NaiveTime::parse_from_str(typed_time, "%H:%M").or(NaiveTime::parse_from_str(typed_time, "%H:%M:%S"));
+    let time =
+        NaiveTime::parse_from_str(typed_time, "%H:%M").or(NaiveTime::parse_from_str(typed_time, "%H:%M:%S"));
     let typed_minutes = posted.trimmed("duration_minutes");
     let minutes = if typed_minutes.is_empty() {
         Some(usual_minutes.unwrap_or(MINUTES_DEFAULT))
@@ -173,7 +177,12 @@ mod tests {
 
     #[test]
     fn a_new_appointment_has_start_end_and_length_that_agree() {
-        let form = posted(&[("dia", "2026-11-23"), ("start_time", "14:30"), ("duration_minutes", ""), ("status", "scheduled")]);
+        let form = posted(&[
+            ("dia", "2026-11-23"),
+            ("start_time", "14:30"),
+            ("duration_minutes", ""),
+            ("status", "scheduled"),
+        ]);
         let values = read(&form, &Map::new(), zone(), Some(45)).values();
         assert_eq!(values["start_time"], "2026-11-23T17:30:00Z");
         assert_eq!(values["end_time"], "2026-11-23T18:15:00Z");
@@ -205,7 +214,12 @@ mod tests {
 
     #[test]
     fn an_untouched_form_asks_for_nothing() {
-        let form = posted(&[("status", "scheduled"), ("era_status", "scheduled"), ("notes", "a"), ("era_notes", "a")]);
+        let form = posted(&[
+            ("status", "scheduled"),
+            ("era_status", "scheduled"),
+            ("notes", "a"),
+            ("era_notes", "a"),
+        ]);
         assert!(read(&form, &record(), zone(), None).ops.is_empty());
     }
 }

@@ -65,7 +65,10 @@ mod tests {
 
     #[test]
     fn work_in_different_places_is_kept_from_both() {
-        assert_eq!(text("pele seca.", "pele muito seca.", "pele seca. retorno 30d"), "pele muito seca. retorno 30d");
+        assert_eq!(
+            text("pele seca.", "pele muito seca.", "pele seca. retorno 30d"),
+            "pele muito seca. retorno 30d"
+        );
         assert_eq!(text("a b c", "a b c d", "z a b c"), "z a b c d");
         assert_eq!(text("ção ção", "ação ção", "ção ção!"), "ação ção!");
     }

@@ -91,10 +91,15 @@ pub fn read_notes(posted: &Posted, record: &Map<String, Json>) -> Wanted {
 /// # Errors
 /// The message beside its control.
 pub fn read_member(posted: &Posted) -> Option<Result<FieldOp, &'static str>> {
-    let field = ["allergies", "medications"].into_iter().find(|field| *field == posted.get("campo"))?.to_owned();
+    let field =
+        ["allergies", "medications"].into_iter().find(|field| *field == posted.get("campo"))?.to_owned();
     let member = posted.trimmed("item").to_owned();
     if posted.get("acao") != "remover" {
-        return Some(if member.is_empty() { Err(errors::MEMBER) } else { Ok(FieldOp::Add { field, member }) });
+        return Some(if member.is_empty() {
+            Err(errors::MEMBER)
+        } else {
+            Ok(FieldOp::Add { field, member })
+        });
     }
     let reason = posted.trimmed("motivo").to_owned();
     let member = posted.get("item").to_owned();

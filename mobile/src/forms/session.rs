@@ -83,6 +83,9 @@ mod tests {
 
     #[test]
     fn a_session_without_a_plan_is_not_made() {
-        assert_eq!(read(&Posted::default(), &Map::new(), Some(1)).problems.get("treatment_plan_id"), Some(&errors::PLAN));
+        assert_eq!(
+            read(&Posted::default(), &Map::new(), Some(1)).problems.get("treatment_plan_id"),
+            Some(&errors::PLAN)
+        );
     }
 }

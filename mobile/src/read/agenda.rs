@@ -47,7 +47,11 @@ pub struct AppointmentView {
 ///
 /// # Errors
 /// What the replica reports.
-pub fn list_day(replica: &Replica, zone: Zone, span: (i64, i64)) -> Result<Vec<AppointmentView>, ReplicaError> {
+pub fn list_day(
+    replica: &Replica,
+    zone: Zone,
+    span: (i64, i64),
+) -> Result<Vec<AppointmentView>, ReplicaError> {
     let sql = format!("{SELECT} AND a.start_time >= ?1 AND a.start_time < ?2 ORDER BY a.start_time, a.id");
     let rows = list(replica, &sql, &[span.0.into(), span.1.into()], LIST_ROWS_MAX)?;
     rows.iter().map(|row| view(replica, zone, row)).collect()
@@ -57,7 +61,11 @@ pub fn list_day(replica: &Replica, zone: Zone, span: (i64, i64)) -> Result<Vec<A
 ///
 /// # Errors
 /// What the replica reports.
-pub fn list_of_patient(replica: &Replica, zone: Zone, patient: &str) -> Result<Vec<AppointmentView>, ReplicaError> {
+pub fn list_of_patient(
+    replica: &Replica,
+    zone: Zone,
+    patient: &str,
+) -> Result<Vec<AppointmentView>, ReplicaError> {
     let sql = format!("{SELECT} AND a.patient_id = uuid(?1) ORDER BY a.start_time DESC, a.id");
     let rows = list(replica, &sql, &[patient.into()], 20)?;
     rows.iter().map(|row| view(replica, zone, row)).collect()
@@ -103,10 +111,11 @@ pub fn list_services(replica: &Replica) -> Result<Vec<Choice>, ReplicaError> {
     choices(list(replica, sql, &[], LIST_ROWS_MAX)?)
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible reads")]
 fn choices(rows: Vec<Record>) -> Result<Vec<Choice>, ReplicaError> {
     let none = Choice::new("", words::UNCHOSEN);
-    Ok(std::iter::once(none).chain(rows.iter().map(|row| Choice::new(text(row, "id"), text(row, "name")))).collect())
+    Ok(std::iter::once(none)
+        .chain(rows.iter().map(|row| Choice::new(text(row, "id"), text(row, "name"))))
+        .collect())
 }
 
 /// The usual length of a procedure, minutes.

@@ -17,7 +17,11 @@ const MECHANICAL: &[&str] = &["created_at", "patient_id", "is_active", "version"
 ///
 /// # Errors
 /// What the replica reports.
-pub fn kept_lines(replica: &Replica, zone: Zone, documents: &[DocumentIntent]) -> Result<Vec<String>, ReplicaError> {
+pub fn kept_lines(
+    replica: &Replica,
+    zone: Zone,
+    documents: &[DocumentIntent],
+) -> Result<Vec<String>, ReplicaError> {
     let ops = documents.iter().flat_map(|part| &part.ops).filter(|op| !MECHANICAL.contains(&op.field()));
     ops.map(|op| line(replica, zone, op)).collect()
 }
@@ -55,7 +59,7 @@ pub fn value_text(zone: Zone, field: &str, value: &Json) -> String {
         (_, Json::Null) => words::NOTHING.to_owned(),
         ("date_of_birth", Json::String(date)) => date_br(date),
         ("cpf", Json::String(digits)) => cpf_text(digits),
-        ("status", Json::String(status)) => words::agenda::status(status).to_owned(),
+        ("status", Json::String(status)) => words::status_text(status).to_owned(),
         ("consent_type", Json::String(purpose)) => words::patient::purpose(purpose).to_owned(),
         ("start_time" | "session_date" | "consent_date" | "withdrawn_at", Json::String(at)) => {
             let read = chrono::DateTime::parse_from_rfc3339(at).ok();

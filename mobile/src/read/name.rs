@@ -45,7 +45,9 @@ fn href(table: &str, id: &str, row: &Record) -> Option<String> {
     match table {
         "appointments" => Some(format!("/agendamentos/{id}")),
         "treatment_sessions" => Some(format!("/sessoes/{id}")),
-        _ => Some(text(row, "patient")).filter(|patient| !patient.is_empty()).map(|id| format!("/pacientes/{id}")),
+        _ => Some(text(row, "patient"))
+            .filter(|patient| !patient.is_empty())
+            .map(|id| format!("/pacientes/{id}")),
     }
 }
 

@@ -28,7 +28,11 @@ pub struct PatientView {
 ///
 /// # Errors
 /// What the replica reports.
-pub fn list_patients(replica: &Replica, search: &str, today: NaiveDate) -> Result<Vec<PatientView>, ReplicaError> {
+pub fn list_patients(
+    replica: &Replica,
+    search: &str,
+    today: NaiveDate,
+) -> Result<Vec<PatientView>, ReplicaError> {
     let limit = PATIENTS_MAX.saturating_add(1);
     let rows = if search.trim().is_empty() {
         let sql = "SELECT uuid_text(id) AS id, name, date_of_birth, cpf, phone FROM patients
@@ -75,7 +79,10 @@ pub fn detail(row: &Record, today: NaiveDate) -> String {
 ///
 /// # Errors
 /// What the replica reports.
-pub fn find_same_person(replica: &Replica, values: &Record) -> Result<Option<(String, String)>, ReplicaError> {
+pub fn find_same_person(
+    replica: &Replica,
+    values: &Record,
+) -> Result<Option<(String, String)>, ReplicaError> {
     let sql = "SELECT uuid_text(id) AS id, name FROM patients WHERE retired_at IS NULL
         AND (cpf = ?1 OR (name = ?2 COLLATE NOCASE AND date_of_birth = ?3)) ORDER BY cpf = ?1 DESC";
     let digits: String = text(values, "cpf").chars().filter(char::is_ascii_digit).collect();

@@ -97,7 +97,11 @@ pub struct TodoView {
 ///
 /// # Errors
 /// What the replica reports.
-pub fn list_attention(replica: &Replica, zone: Zone, now_us: i64) -> Result<Vec<AttentionView>, ReplicaError> {
+pub fn list_attention(
+    replica: &Replica,
+    zone: Zone,
+    now_us: i64,
+) -> Result<Vec<AttentionView>, ReplicaError> {
     let users = replica.users()?;
     let author = |id: AuthorId| users.iter().find(|user| user.author == id).map(|user| user.name.clone());
     let view = |entry: Attention| {
@@ -213,7 +217,8 @@ pub fn list_conflicts(replica: &Replica, zone: Zone) -> Result<Vec<ConflictView>
 pub fn list_disputes(replica: &Replica, table: &str, id: &str, zone: Zone) -> Result<Disputes, ReplicaError> {
     let mut disputes = Disputes::new();
     for row in replica.conflicts()? {
-        let same = row.document.record.to_string() == id && row.document.table().is_some_and(|of| of.name == table);
+        let same =
+            row.document.record.to_string() == id && row.document.table().is_some_and(|of| of.name == table);
         if same {
             let others = row.choices.iter().skip(1);
             let values = others.map(|choice| value_text(zone, &row.field, &choice.value)).collect();
@@ -282,7 +287,11 @@ pub fn find_kept(
 ///
 /// # Errors
 /// What the replica reports.
-pub fn find_kept_creation(replica: &Replica, edit: &str, table: &str) -> Result<Option<Posted>, ReplicaError> {
+pub fn find_kept_creation(
+    replica: &Replica,
+    edit: &str,
+    table: &str,
+) -> Result<Option<Posted>, ReplicaError> {
     find(replica, edit, |part| part.create && is_of(part, table))
 }
 

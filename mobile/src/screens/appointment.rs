@@ -54,7 +54,9 @@ pub async fn new(
             None => None,
         };
         let patient = kept.as_ref().and_then(|kept| kept.get("patient_id").parse().ok()).or(query.paciente);
-        let Some(patient) = patient else { return Ok(Redirect::to("/pacientes?ok=escolha_paciente").into_response()) };
+        let Some(patient) = patient else {
+            return Ok(Redirect::to("/pacientes?ok=escolha_paciente").into_response());
+        };
         let subject = blank(replica, patient, query.dia, now_us)?;
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
         Ok(draw(replica, &visit, now_us, subject, None, typed.as_ref())?.into_response())
@@ -140,7 +142,6 @@ fn read(replica: &Replica, posted: &Posted, record: &Record) -> Result<Wanted, F
     Ok(form::read(posted, record, zone(replica)?, usual))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
 fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
@@ -168,7 +169,8 @@ fn draw(
     typed: Option<&(Posted, Refusal)>,
 ) -> Result<Page, Failure> {
     let none = Problems::new();
-    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let (posted, problems) =
+        typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     let choices = agenda::list_choices(replica)?;
     let title = if subject.id.is_some() { text::agenda::APPOINTMENT } else { text::agenda::NEW };
     let mut frame = Frame::load(replica, visit, now_us, title, Tab::Today)?.live("#cabecalho");

@@ -38,6 +38,8 @@ pub struct PersonView {
     pub name: String,
     /// Role in words.
     pub role: &'static str,
+    /// Whether this person is using the tablet.
+    pub chosen: bool,
 }
 
 /// The frame of one page.
@@ -73,10 +75,19 @@ impl Frame {
     ///
     /// # Errors
     /// What the replica reports.
-    pub fn load(replica: &Replica, visit: &Visit, now_us: i64, title: &str, tab: Tab) -> Result<Self, Failure> {
+    pub fn load(
+        replica: &Replica,
+        visit: &Visit,
+        now_us: i64,
+        title: &str,
+        tab: Tab,
+    ) -> Result<Self, Failure> {
         let zone = crate::read::zone(replica)?;
-        let people = list_people(replica)?;
-        let author = visit.author.filter(|author| people.iter().any(|person| person.id == *author));
+        let mut people = list_people(replica)?;
+        for person in &mut people {
+            person.chosen = visit.author == Some(person.id);
+        }
+        let author = visit.author.filter(|_| people.iter().any(|person| person.chosen));
         Ok(Self {
             title: title.to_owned(),
             tab,
@@ -128,7 +139,12 @@ pub fn list_people(replica: &Replica) -> Result<Vec<PersonView>, Failure> {
     Ok(users
         .into_iter()
         .filter(|user| user.is_active)
-        .map(|user| PersonView { id: user.author, name: user.name, role: text::role(user.role.name()) })
+        .map(|user| PersonView {
+            id: user.author,
+            name: user.name,
+            role: text::role(user.role.name()),
+            chosen: false,
+        })
         .collect())
 }
 

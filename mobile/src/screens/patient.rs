@@ -90,7 +90,13 @@ pub async fn show(
 }
 
 /// The card again, with what was typed and why it was not saved.
-fn redraw(replica: &Replica, visit: &Visit, now_us: i64, id: RecordId, typed: &Typed) -> Result<Response, Failure> {
+fn redraw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    id: RecordId,
+    typed: &Typed,
+) -> Result<Response, Failure> {
     let page = draw(replica, &visit.at(format!("/pacientes/{id}")), now_us, id, None, typed)?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }

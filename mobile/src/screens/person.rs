@@ -8,7 +8,10 @@ use axum::extract::{Form, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
 /// Remembers the person; one who does not belong to the clinic is forgotten again.
-pub async fn choose(State(app): State<App>, Form(pairs): Form<Vec<(String, String)>>) -> Result<Response, Failure> {
+pub async fn choose(
+    State(app): State<App>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, Failure> {
     let posted = Posted::new(pairs);
     let chosen = posted.get("autor").parse().ok();
     let people = app.work(super::frame::list_people).await?;

@@ -114,7 +114,14 @@ pub async fn save(
         let posted = Posted::new(pairs);
         let subject = existing(replica, id)?;
         let here = format!("/sessoes/{id}");
-        match update(replica, &visit, TABLE, id, form::read(&posted, &subject.record, None), posted.corrects())? {
+        match update(
+            replica,
+            &visit,
+            TABLE,
+            id,
+            form::read(&posted, &subject.record, None),
+            posted.corrects(),
+        )? {
             Outcome::Saved(_) => Ok(done(&here, "sessao")),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
             Outcome::Refused(refusal) => {
@@ -125,7 +132,6 @@ pub async fn save(
     .await
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
 fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
@@ -159,7 +165,8 @@ fn draw(
         frame = frame.open_record(&revision(&subject.record), seen);
     }
     let locked = subject.record.contains_key("locked_at");
-    let mut warnings: Vec<&'static str> = care_warning(replica, &subject.patient, now_us)?.into_iter().collect();
+    let mut warnings: Vec<&'static str> =
+        care_warning(replica, &subject.patient, now_us)?.into_iter().collect();
     if locked {
         warnings = vec![text::patient::SESSION_LOCKED];
     }
@@ -180,9 +187,14 @@ fn draw(
     .page()
 }
 
-fn form_body(replica: &Replica, subject: &Subject, typed: Option<&(Posted, Refusal)>) -> Result<FormBody, Failure> {
+fn form_body(
+    replica: &Replica,
+    subject: &Subject,
+    typed: Option<&(Posted, Refusal)>,
+) -> Result<FormBody, Failure> {
     let none = Problems::new();
-    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let (posted, problems) =
+        typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     let plans = match subject.id {
         None => Some((care::list_plan_choices(replica, &subject.patient)?, subject.plan.clone())),
         Some(_) => None,
@@ -215,5 +227,7 @@ fn fixed(record: &Record) -> Vec<(&'static str, String)> {
 }
 
 fn revision(record: &Record) -> String {
-    crate::read::revision(["notes", "outcome", "patient_feedback", "procedure_id"].map(|name| text_of(record, name)))
+    crate::read::revision(
+        ["notes", "outcome", "patient_feedback", "procedure_id"].map(|name| text_of(record, name)),
+    )
 }

@@ -71,7 +71,6 @@ pub async fn act(
     .await
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
 fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }

@@ -36,7 +36,11 @@ struct TodayPage {
 }
 
 /// The day's page.
-pub async fn show(State(app): State<App>, visit: Visit, Query(query): Query<TodayQuery>) -> Result<Page, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Query(query): Query<TodayQuery>,
+) -> Result<Page, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| draw(replica, &visit, now_us, &query.dia)).await
 }

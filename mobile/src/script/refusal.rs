@@ -4,13 +4,14 @@
 
 use crate::key_file::KeyFileError;
 use neonpro_client_core::{EditRejected, EnrolError, ReplicaError};
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// A refusal, as it is answered.
 #[derive(Debug)]
 pub struct Refusal {
     /// Stable name.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What, why, what to do.
     pub message: String,
 }
@@ -18,41 +19,44 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with its own sentence.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code: code.into(), message: message.into() }
     }
 
     /// The line could not be read.
     pub fn malformed(why: impl Display) -> Self {
         let message = format!("The request was not understood: {why}. Correct the line and send it again.");
-        Self { code: "malformed_request", message }
+        Self::new("malformed_request", message)
     }
 
     /// Nothing can be done before the tablet is enrolled.
     #[must_use]
     pub fn not_enrolled() -> Self {
         let message = "There is no replica yet, so nothing was done. Send `enrol` with a ticket first.";
-        Self { code: "not_enrolled", message: message.to_owned() }
+        Self::new("not_enrolled", message)
     }
 
     /// Something did not come about in time.
     #[must_use]
     pub fn timed_out(what: &str, timeout_ms: u64) -> Self {
-        let message = format!("{what} did not come about within {timeout_ms} ms. Look at `status`, or allow more time.");
-        Self { code: "timed_out", message }
+        let message = format!(
+            "{what} did not come about within {timeout_ms} ms. Look at `status`, or allow more time."
+        );
+        Self::new("timed_out", message)
     }
 
     /// A thread ended early.
     #[must_use]
     pub fn interrupted() -> Self {
-        let message = "The work ended early; an edit is written whole or not at all. Look at `status` and try again.";
-        Self { code: "interrupted", message: message.to_owned() }
+        let message =
+            "The work ended early; an edit is written whole or not at all. Look at `status` and try again.";
+        Self::new("interrupted", message)
     }
 }
 
 impl From<ReplicaError> for Refusal {
     fn from(error: ReplicaError) -> Self {
         let message = format!("The replica did not do it: {error}. {}", replica_remedy(error.code()));
-        Self { code: error.code(), message }
+        Self::new(error.code(), message)
     }
 }
 
@@ -62,7 +66,7 @@ impl From<EditRejected> for Refusal {
             EditRejected::Replica(error) => error.into(),
             rejected => {
                 let message = format!("Nothing was written: {rejected}. {}", edit_remedy(rejected.code()));
-                Self { code: rejected.code(), message }
+                Self::new(rejected.code(), message)
             }
         }
     }
@@ -70,14 +74,15 @@ impl From<EditRejected> for Refusal {
 
 impl From<EnrolError> for Refusal {
     fn from(error: EnrolError) -> Self {
-        let message = format!("The tablet was not enrolled: {error}. Ask for a new ticket, or check the address.");
-        Self { code: error.code(), message }
+        let message =
+            format!("The tablet was not enrolled: {error}. Ask for a new ticket, or check the address.");
+        Self { code: error.code().to_owned().into(), message }
     }
 }
 
 impl From<KeyFileError> for Refusal {
     fn from(error: KeyFileError) -> Self {
-        Self { code: "key_file", message: format!("There is no key for the replica: {error}.") }
+        Self::new("key_file", format!("There is no key for the replica: {error}."))
     }
 }
 

@@ -193,8 +193,10 @@ pub struct Malformed {
 /// # Errors
 /// It is not JSON, not an object, or not a known request.
 pub fn read(line: &[u8]) -> Result<(Json, Command), Malformed> {
-    let mut object: Map<String, Json> = serde_json::from_slice(line)
-        .map_err(|error| Malformed { id: Json::Null, why: format!("a request is one JSON object per line: {error}") })?;
+    let mut object: Map<String, Json> = serde_json::from_slice(line).map_err(|error| Malformed {
+        id: Json::Null,
+        why: format!("a request is one JSON object per line: {error}"),
+    })?;
     let id = object.remove("id").unwrap_or(Json::Null);
     match Command::deserialize(Json::Object(object)) {
         Ok(command) => Ok((id, command)),

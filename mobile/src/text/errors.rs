@@ -50,11 +50,9 @@ pub const fn remedy(code: Code) -> &'static str {
 /// Heading of a failure page.
 pub const FAILED: &str = "Não foi possível concluir";
 /// Unknown page or record.
-pub const NOT_FOUND: &str =
-    "Este endereço ou registro não existe neste tablet. Ele pode ainda não ter chegado do servidor. Volte e tente de novo depois de sincronizar.";
+pub const NOT_FOUND: &str = "Este endereço ou registro não existe neste tablet. Ele pode ainda não ter chegado do servidor. Volte e tente de novo depois de sincronizar.";
 /// Something failed inside.
-pub const INTERNAL: &str =
-    "O tablet não conseguiu ler ou gravar os dados. Nada do que já estava salvo foi perdido. Tente de novo; se continuar, chame o administrador com o código abaixo.";
+pub const INTERNAL: &str = "O tablet não conseguiu ler ou gravar os dados. Nada do que já estava salvo foi perdido. Tente de novo; se continuar, chame o administrador com o código abaixo.";
 /// No author chosen.
 pub const AUTHOR: &str = "Nada foi salvo ainda: toda edição precisa de um autor. Escolha no alto da tela quem está usando o tablet e salve de novo.";
 /// Summary above a form.
@@ -62,7 +60,8 @@ pub const CHECK_FIELDS: &str = "Nada foi salvo ainda. Confira os campos marcados
 /// Required field.
 pub const REQUIRED: &str = "Este campo é obrigatório. Preencha para salvar.";
 /// Bad CPF.
-pub const CPF: &str = "Este CPF não confere: os dígitos verificadores não combinam com os demais. Confira os 11 números.";
+pub const CPF: &str =
+    "Este CPF não confere: os dígitos verificadores não combinam com os demais. Confira os 11 números.";
 /// Bad CNS.
 pub const CNS: &str = "Este CNS não confere. Confira os 15 números do cartão.";
 /// Bad date.
@@ -76,14 +75,14 @@ pub const BORN_LATER: &str = "A data de nascimento está no futuro. Confira o an
 /// Choice that is not one.
 pub const CHOICE: &str = "Escolha um dos valores da lista.";
 /// Text too long or with control characters.
-pub const TEXT: &str = "O texto é longo demais ou tem caracteres que não podem ser guardados. Encurte ou digite de novo.";
+pub const TEXT: &str =
+    "O texto é longo demais ou tem caracteres que não podem ser guardados. Encurte ou digite de novo.";
 /// Removing needs a reason.
 pub const REASON: &str = "Diga o motivo: a remoção fica na história do paciente.";
 /// Nothing typed.
 pub const MEMBER: &str = "Escreva o que deve ser adicionado.";
 /// The same text was rewritten elsewhere.
-pub const TEXT_MOVED: &str =
-    "Este texto foi reescrito em outro aparelho enquanto você digitava. O texto que está valendo aparece abaixo do seu: junte os dois e salve de novo.";
+pub const TEXT_MOVED: &str = "Este texto foi reescrito em outro aparelho enquanto você digitava. O texto que está valendo aparece abaixo do seu: junte os dois e salve de novo.";
 /// No plan.
 pub const PLAN: &str = "Uma sessão precisa de um plano de tratamento. Crie o plano antes.";
 
@@ -97,7 +96,9 @@ pub const fn rejected(rejected: &EditRejected) -> &'static str {
         EditRejected::RoleNotAllowed { .. } => {
             "A função de quem está usando o tablet não permite esta alteração. Peça a quem tem a função necessária."
         }
-        EditRejected::NotHeldHere => "Este tablet não recebe este tipo de dado. Use um tablet de atendimento.",
+        EditRejected::NotHeldHere => {
+            "Este tablet não recebe este tipo de dado. Use um tablet de atendimento."
+        }
         EditRejected::LedgerAppendOnly { .. } => {
             "Este tipo de registro não se altera: corrige-se com um novo registro."
         }
@@ -108,7 +109,9 @@ pub const fn rejected(rejected: &EditRejected) -> &'static str {
         }
         EditRejected::TooLarge => "A edição é grande demais. Salve em partes menores.",
         EditRejected::AlreadyExists => "Este registro já existe neste tablet.",
-        EditRejected::NoSuchEdit => "Esta edição não está mais separada: ela já foi resolvida. Volte e confira a lista.",
+        EditRejected::NoSuchEdit => {
+            "Esta edição não está mais separada: ela já foi resolvida. Volte e confira a lista."
+        }
         EditRejected::NotFound => NOT_FOUND,
         EditRejected::NothingToDo => "Nada mudaria: os valores já são esses.",
         EditRejected::UnknownTable

@@ -35,9 +35,11 @@ pub const HELD_REMEDY: &str = "Resolve-se sozinha.";
 /// Remedy: take off the list.
 pub const DISMISS: &str = "Encerrar sem reenviar";
 /// The file was copied.
-pub const COPIED: &str = "Os dados deste tablet tinham sido copiados ou restaurados; ele recebeu uma identidade nova.";
+pub const COPIED: &str =
+    "Os dados deste tablet tinham sido copiados ou restaurados; ele recebeu uma identidade nova.";
 /// The lease has passed.
-pub const LEASE: &str = "O prazo de trabalho sem internet passou. O que você escrever continua guardado; conecte o tablet.";
+pub const LEASE: &str =
+    "O prazo de trabalho sem internet passou. O que você escrever continua guardado; conecte o tablet.";
 /// Switch.
 pub const GO_OFFLINE: &str = "Desligar envio";
 /// Switch.
@@ -53,7 +55,8 @@ pub const DEVICE: &str = "Nome do tablet";
 /// Bytes of the replica file.
 pub const STORAGE: &str = "Espaço usado";
 /// What confirmation means.
-pub const CONFIRMED_ABOUT: &str = "Última vez em que tudo o que havia aqui estava resolvido e tudo o que havia no servidor tinha chegado.";
+pub const CONFIRMED_ABOUT: &str =
+    "Última vez em que tudo o que havia aqui estava resolvido e tudo o que havia no servidor tinha chegado.";
 /// Heading of attention.
 pub const ATTENTION_TITLE: &str = "Precisa de você";
 /// No attention.

@@ -58,7 +58,9 @@ pub(super) fn book(
         let mut busy = HashSet::new();
         for (practitioner, person) in team.practitioners().enumerate() {
             let offers: Vec<usize> = (0..SERVICES.len())
-                .filter(|index| SERVICES.get(*index).is_some_and(|service| offered(person.profession, service)))
+                .filter(|index| {
+                    SERVICES.get(*index).is_some_and(|service| offered(person.profession, service))
+                })
                 .collect();
             let mut minute = OPEN;
             while let Some(service) = scribe.random.pick(&offers).copied() {
@@ -150,7 +152,9 @@ fn write(
     patients: &[Patient],
     visit: &mut Visit,
 ) -> Result<(), Invalid> {
-    let Some((service, patient)) = SERVICES.get(visit.service).zip(patients.get(visit.patient)) else { return Ok(()) };
+    let Some((service, patient)) = SERVICES.get(visit.service).zip(patients.get(visit.patient)) else {
+        return Ok(());
+    };
     let lead = scribe.random.between(60, 25 * 24 * 60) * US_PER_MINUTE;
     let latest = (scribe.now.0 - US_PER_MINUTE).min(visit.start_us - 30 * US_PER_MINUTE);
     let booked = (visit.start_us - lead).max(patient.since_us + 30 * US_PER_MINUTE).min(latest);
@@ -158,7 +162,10 @@ fn write(
     let fields = fields(team, services, service, patient, visit);
     scribe.add_as("appointments", visit.id, booked, Some(team.assistant), fields)?;
     let answered = visit.start_us - 20 * 60 * US_PER_MINUTE;
-    if matches!(visit.status, "confirmed" | "completed" | "no_show") && answered > booked && answered < scribe.now.0 {
+    if matches!(visit.status, "confirmed" | "completed" | "no_show")
+        && answered > booked
+        && answered < scribe.now.0
+    {
         history(scribe, team.assistant, visit.id, answered, ("scheduled", "confirmed"), None)?;
     }
     let closed = visit.end_us.min(scribe.now.0 - US_PER_MINUTE);
@@ -168,7 +175,14 @@ fn write(
         }
         "cancelled" | "rescheduled" => {
             let at = answered.max(booked).min(scribe.now.0);
-            history(scribe, team.assistant, visit.id, at, ("scheduled", visit.status), Some("A pedido do paciente"))?;
+            history(
+                scribe,
+                team.assistant,
+                visit.id,
+                at,
+                ("scheduled", visit.status),
+                Some("A pedido do paciente"),
+            )?;
         }
         _ => {}
     }

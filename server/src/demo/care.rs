@@ -28,8 +28,10 @@ const NOTES: &[&str] = &[
     "Leve eritema esperado. Retorno combinado.",
     "Parâmetros reduzidos pela sensibilidade relatada.",
 ];
-const OUTCOMES: &[&str] = &["Resultado dentro do esperado", "Boa resposta ao tratamento", "Resposta parcial, manter plano"];
-const FEEDBACK: &[&str] = &["Gostou do resultado", "Sentiu pouca dor", "Percebeu melhora da textura", "Sem queixas"];
+const OUTCOMES: &[&str] =
+    &["Resultado dentro do esperado", "Boa resposta ao tratamento", "Resposta parcial, manter plano"];
+const FEEDBACK: &[&str] =
+    &["Gostou do resultado", "Sentiu pouca dor", "Percebeu melhora da textura", "Sem queixas"];
 
 /// What a clinic's plans are made from.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +53,12 @@ pub(super) struct Clinic<'a> {
 /// # Errors
 /// A row that no tablet could have written.
 pub(super) fn plans(scribe: &mut Scribe, clinic: Clinic<'_>) -> Result<(), Invalid> {
-    let done: HashMap<usize, &Visit> =
-        clinic.visits.iter().filter(|visit| visit.status == "completed").map(|visit| (visit.patient, visit)).collect();
+    let done: HashMap<usize, &Visit> = clinic
+        .visits
+        .iter()
+        .filter(|visit| visit.status == "completed")
+        .map(|visit| (visit.patient, visit))
+        .collect();
     for (index, patient) in clinic.patients.iter().enumerate() {
         if patient.treatment && scribe.random.chance(PLANNED_PERCENT) {
             plan(scribe, clinic, patient, done.get(&index).copied())?;
@@ -61,10 +67,17 @@ pub(super) fn plans(scribe: &mut Scribe, clinic: Clinic<'_>) -> Result<(), Inval
     Ok(())
 }
 
-fn plan(scribe: &mut Scribe, clinic: Clinic<'_>, patient: &Patient, visit: Option<&Visit>) -> Result<(), Invalid> {
-    let place = visit.map_or_else(|| usize::try_from(scribe.random.below(4)).unwrap_or(0), |visit| visit.practitioner);
+fn plan(
+    scribe: &mut Scribe,
+    clinic: Clinic<'_>,
+    patient: &Patient,
+    visit: Option<&Visit>,
+) -> Result<(), Invalid> {
+    let place = visit
+        .map_or_else(|| usize::try_from(scribe.random.below(4)).unwrap_or(0), |visit| visit.practitioner);
     let Some(person) = clinic.team.practitioners().nth(place) else { return Ok(()) };
-    let suits = |service: &Service| offered(person.profession, service) && service.class != Class::Consultation;
+    let suits =
+        |service: &Service| offered(person.profession, service) && service.class != Class::Consultation;
     let fitting: Vec<usize> =
         SERVICES.iter().enumerate().filter(|(_, service)| suits(service)).map(|(index, _)| index).collect();
     let Some(service) = scribe.random.pick(&fitting).copied() else { return Ok(()) };
@@ -102,7 +115,14 @@ fn plan(scribe: &mut Scribe, clinic: Clinic<'_>, patient: &Patient, visit: Optio
             continue;
         }
         let visit = visit.filter(|_| number == had);
-        session(scribe, clinic, (id, person.id.0), number, visit.map_or(service, |visit| visit.service), (at, visit))?;
+        session(
+            scribe,
+            clinic,
+            (id, person.id.0),
+            number,
+            visit.map_or(service, |visit| visit.service),
+            (at, visit),
+        )?;
     }
     Ok(())
 }

@@ -45,7 +45,10 @@ const GROUPS: [Group; 4] = [
     (
         "Enfermagem",
         "COREN",
-        &[("Treinamento em intercorrências", "training", "quarterly"), ("Escala e supervisão", "policy", "annually")],
+        &[
+            ("Treinamento em intercorrências", "training", "quarterly"),
+            ("Escala e supervisão", "policy", "annually"),
+        ],
     ),
 ];
 
@@ -111,7 +114,11 @@ pub(super) fn meet(scribe: &mut Scribe, team: &Team, duties: &[Uuid]) -> Result<
 fn templates(scribe: &mut Scribe, team: &Team) -> Result<(), Invalid> {
     let at = scribe.moment(-500, 9 * 60);
     let kinds: [(&str, &str, &[&str]); 4] = [
-        ("Termo de consentimento para tratamento", "consent_form", &["nome", "cpf", "procedimento", "assinatura"]),
+        (
+            "Termo de consentimento para tratamento",
+            "consent_form",
+            &["nome", "cpf", "procedimento", "assinatura"],
+        ),
         ("Ficha de sessão", "treatment_record", &["procedimento", "produtos", "lote"]),
         ("Contato após 48 horas", "follow_up", &["sintomas"]),
         ("Resumo de alta", "discharge_summary", &["evolução", "orientações"]),

@@ -31,7 +31,11 @@ pub(super) fn person(random: &mut Random, women_percent: u32) -> Identity {
         }
     }
     let (first, last) = (random.word(FAMILIES), random.word(FAMILIES));
-    let name = if first != last && random.chance(70) { format!("{name} {first} {last}") } else { format!("{name} {last}") };
+    let name = if first != last && random.chance(70) {
+        format!("{name} {first} {last}")
+    } else {
+        format!("{name} {last}")
+    };
     Identity { name, gender }
 }
 

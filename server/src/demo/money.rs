@@ -10,8 +10,21 @@ use neonpro_contract::value::Value;
 
 /// Methods, as often as they occur.
 const METHODS: &[&str] = &[
-    "pix", "pix", "pix", "pix", "credit_card", "credit_card", "credit_card", "installment", "installment", "debit_card",
-    "debit_card", "cash", "package_credit", "bank_transfer", "voucher",
+    "pix",
+    "pix",
+    "pix",
+    "pix",
+    "credit_card",
+    "credit_card",
+    "credit_card",
+    "installment",
+    "installment",
+    "debit_card",
+    "debit_card",
+    "cash",
+    "package_credit",
+    "bank_transfer",
+    "voucher",
 ];
 
 /// Writes payments.

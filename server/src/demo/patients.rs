@@ -32,11 +32,28 @@ const CONSENTS: [(&str, u32); 5] =
 const WITHDRAWN_PERCENT: u32 = 4;
 const ALLERGIC_PERCENT: u32 = 15;
 
-const ALLERGIES: &[&str] =
-    &["dipirona", "penicilina", "lidocaína", "látex", "ácido acetilsalicílico", "iodo", "frutos do mar", "níquel", "sulfa"];
-const MEDICINES: &[&str] =
-    &["anticoncepcional oral", "levotiroxina", "losartana", "metformina", "isotretinoína", "sertralina", "vitamina D"];
-const CONDITIONS: &[&str] = &["hipertensão", "diabetes tipo 2", "hipotireoidismo", "asma", "enxaqueca", "melasma", "rosácea"];
+const ALLERGIES: &[&str] = &[
+    "dipirona",
+    "penicilina",
+    "lidocaína",
+    "látex",
+    "ácido acetilsalicílico",
+    "iodo",
+    "frutos do mar",
+    "níquel",
+    "sulfa",
+];
+const MEDICINES: &[&str] = &[
+    "anticoncepcional oral",
+    "levotiroxina",
+    "losartana",
+    "metformina",
+    "isotretinoína",
+    "sertralina",
+    "vitamina D",
+];
+const CONDITIONS: &[&str] =
+    &["hipertensão", "diabetes tipo 2", "hipotireoidismo", "asma", "enxaqueca", "melasma", "rosácea"];
 const PHOTOTYPES: &[&str] = &["I", "II", "II", "III", "III", "III", "IV", "IV", "V", "VI"];
 const KIN: &[&str] = &["mãe", "pai", "cônjuge", "irmã", "irmão", "filha"];
 const REASONS: &[&str] = &["Não quer mais contato", "Mudou de cidade", "Prefere não autorizar"];
@@ -45,15 +62,23 @@ const REASONS: &[&str] = &["Não quer mais contato", "Mudou de cidade", "Prefere
 ///
 /// # Errors
 /// A row that no tablet could have written.
-pub(super) fn register(scribe: &mut Scribe, place: &Place, team: &Team, count: u32) -> Result<Vec<Patient>, Invalid> {
+pub(super) fn register(
+    scribe: &mut Scribe,
+    place: &Place,
+    team: &Team,
+    count: u32,
+) -> Result<Vec<Patient>, Invalid> {
     let mut taken = HashSet::new();
     let mut patients = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
     for number in 0..count {
         let days = -scribe.random.between(20, 1_100);
         let minute = 8 * 60 + scribe.random.below(600);
         let at = scribe.moment(days, minute);
-        let consents: Vec<&'static str> =
-            CONSENTS.iter().filter(|(_, percent)| scribe.random.chance(*percent)).map(|(kind, _)| *kind).collect();
+        let consents: Vec<&'static str> = CONSENTS
+            .iter()
+            .filter(|(_, percent)| scribe.random.chance(*percent))
+            .map(|(kind, _)| *kind)
+            .collect();
         let fields = fields(scribe, place, number, &mut taken, consents.contains(&"treatment"));
         let id = scribe.add("patients", at, Some(team.assistant), fields)?;
         let withdrawn = consent(scribe, team, id, at, &consents)?;
@@ -71,7 +96,13 @@ pub(super) fn register(scribe: &mut Scribe, place: &Place, team: &Team, count: u
     Ok(patients)
 }
 
-fn fields(scribe: &mut Scribe, place: &Place, number: u32, taken: &mut HashSet<String>, treated: bool) -> Fields {
+fn fields(
+    scribe: &mut Scribe,
+    place: &Place,
+    number: u32,
+    taken: &mut HashSet<String>,
+    treated: bool,
+) -> Fields {
     let born = scribe.random.between(-75 * 365, -18 * 365);
     let birth = scribe.day(born);
     let random = &mut scribe.random;
@@ -90,7 +121,11 @@ fn fields(scribe: &mut Scribe, place: &Place, number: u32, taken: &mut HashSet<S
     ];
     fields.push((
         "emergency_contact",
-        object([("name", contact.into()), ("relation", kin.into()), ("phone", identity::phone(random, ddd).into())]),
+        object([
+            ("name", contact.into()),
+            ("relation", kin.into()),
+            ("phone", identity::phone(random, ddd).into()),
+        ]),
     ));
     // A few are foreigners or did not bring it.
     if random.chance(97) {
@@ -108,7 +143,8 @@ fn fields(scribe: &mut Scribe, place: &Place, number: u32, taken: &mut HashSet<S
             fields.push(("medications", texts(&[random.word(MEDICINES)])));
         }
         if random.chance(25) {
-            let history = [("conditions", random.word(CONDITIONS).into()), ("smoker", random.chance(20).into())];
+            let history =
+                [("conditions", random.word(CONDITIONS).into()), ("smoker", random.chance(20).into())];
             fields.push(("medical_history", object(history)));
         }
         if random.chance(10) {

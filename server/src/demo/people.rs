@@ -92,7 +92,8 @@ pub(super) fn staff(scribe: &mut Scribe, place: &Place) -> Result<Team, Invalid>
         let id = scribe.add("professionals", at, None, fields)?;
         people.push(DemoPerson { id: AuthorId(id), name, role: post.role, profession: post.profession });
     }
-    let of = |role| people.iter().find(|person| person.role == role).map_or(Uuid::nil(), |person| person.id.0);
+    let of =
+        |role| people.iter().find(|person| person.role == role).map_or(Uuid::nil(), |person| person.id.0);
     let team = Team { admin: of(Role::Admin), assistant: of(Role::Assistant), people };
     for person in &team.people {
         let fields = vec![

@@ -21,7 +21,11 @@ pub(super) fn rows(random: &mut Random) -> Result<Vec<(&'static Table, Reference
     let of = |name: &'static str| table(name).ok_or(Invalid::new(name, "a table of the catalogue"));
     let mut categories = Vec::new();
     for (order, (name, description)) in (1i64..).zip(CATEGORIES) {
-        let fields = vec![("name", text(name)), ("description", text(description)), ("display_order", Value::Int(order))];
+        let fields = vec![
+            ("name", text(name)),
+            ("description", text(description)),
+            ("display_order", Value::Int(order)),
+        ];
         categories.push((RecordId(random.id(FOUNDED_US)), row(of("service_categories")?, fields)?));
     }
     let mut services = Vec::new();
@@ -55,14 +59,25 @@ pub(super) fn rows(random: &mut Random) -> Result<Vec<(&'static Table, Reference
 
 fn settings(random: &mut Random, table: &'static Table) -> Result<ReferenceRows, Invalid> {
     let known = [
-        ("offline_lease_days", "days", 30, "Dias que um tablet pode ficar sem sincronizar antes de bloquear a leitura"),
-        ("withdrawal_alarm_hours", "hours", 72, "Horas até alertar sobre um tablet que não confirmou uma exclusão"),
+        (
+            "offline_lease_days",
+            "days",
+            30,
+            "Dias que um tablet pode ficar sem sincronizar antes de bloquear a leitura",
+        ),
+        (
+            "withdrawal_alarm_hours",
+            "hours",
+            72,
+            "Horas até alertar sobre um tablet que não confirmou uma exclusão",
+        ),
         ("chart_retention_years", "years", 20, "Guarda do prontuário (Lei 13.787/2018)"),
     ];
     let mut rows = Vec::new();
     for (key, unit, value, about) in known {
         let setting = object([(unit, value.into())]);
-        let fields = vec![("setting_key", text(key)), ("setting_value", setting), ("description", text(about))];
+        let fields =
+            vec![("setting_key", text(key)), ("setting_value", setting), ("description", text(about))];
         rows.push((RecordId(random.id(FOUNDED_US)), row(table, fields)?));
     }
     Ok(rows)

@@ -88,7 +88,13 @@ impl Scribe {
             row.set("created_at", Value::Instant(at_us));
         }
         let captured_at = DeviceInstant(at_us);
-        self.records.push(LoadRecord { table, id: RecordId(id), row, captured_at, author: author.map(AuthorId) });
+        self.records.push(LoadRecord {
+            table,
+            id: RecordId(id),
+            row,
+            captured_at,
+            author: author.map(AuthorId),
+        });
         Ok(id)
     }
 

@@ -97,7 +97,10 @@ pub(super) const SERVICES: [Service; 24] = [
     service(1, "Fios de sustentação", 90, 2_900, Injectable).recovery(7).uses(6, 6_000),
     service(1, "Intradermoterapia capilar", 45, 420, Injectable).uses(7, 1_000),
     service(1, "Skinbooster", 45, 1_100, Injectable).recovery(2).uses(5, 1_000),
-    service(2, "Laser para lesões pigmentadas e vasculares", 45, 900, Energy).tuss("30101905").recovery(5).uses(15, 10_000),
+    service(2, "Laser para lesões pigmentadas e vasculares", 45, 900, Energy)
+        .tuss("30101905")
+        .recovery(5)
+        .uses(15, 10_000),
     service(2, "Depilação a laser, área média", 30, 280, Energy).tuss("30101859").uses(15, 20_000),
     service(2, "Luz intensa pulsada", 45, 520, Energy).recovery(2).uses(15, 15_000),
     service(3, "Peeling químico superficial", 45, 320, Care).tuss("30101417").recovery(3).uses(9, 3_000),

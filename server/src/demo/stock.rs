@@ -52,13 +52,27 @@ impl Product {
 /// The products; services name them by index.
 pub(super) const PRODUCTS: [Product; 18] = [
     product("Toxina botulínica A 100 U", "toxinas", "vial", 1_000, 6_000, 9_000, 690).medicine().cold(),
-    product("Ácido hialurônico 1 ml, lábios", "preenchedores", "syringe", 1_000, 5_000, 4_000, 380).medicine(),
-    product("Ácido hialurônico 1 ml, densidade média", "preenchedores", "syringe", 1_000, 5_000, 11_000, 410).medicine(),
-    product("Ácido hialurônico 1 ml, volumizador", "preenchedores", "syringe", 1_000, 6_000, 12_000, 520).medicine(),
-    product("Bioestimulador de hidroxiapatita 1,5 ml", "bioestimuladores", "syringe", 1_000, 3_000, 5_000, 640).medicine(),
-    product("Ácido hialurônico não reticulado 2,5 ml", "preenchedores", "syringe", 1_000, 3_000, 6_000, 300).medicine(),
+    product("Ácido hialurônico 1 ml, lábios", "preenchedores", "syringe", 1_000, 5_000, 4_000, 380)
+        .medicine(),
+    product("Ácido hialurônico 1 ml, densidade média", "preenchedores", "syringe", 1_000, 5_000, 11_000, 410)
+        .medicine(),
+    product("Ácido hialurônico 1 ml, volumizador", "preenchedores", "syringe", 1_000, 6_000, 12_000, 520)
+        .medicine(),
+    product(
+        "Bioestimulador de hidroxiapatita 1,5 ml",
+        "bioestimuladores",
+        "syringe",
+        1_000,
+        3_000,
+        5_000,
+        640,
+    )
+    .medicine(),
+    product("Ácido hialurônico não reticulado 2,5 ml", "preenchedores", "syringe", 1_000, 3_000, 6_000, 300)
+        .medicine(),
     product("Fio de sustentação PDO", "fios", "piece", 1_000, 20_000, 44_000, 45).medicine(),
-    product("Solução para intradermoterapia 5 ml", "injetáveis", "ampoule", 1_000, 10_000, 26_000, 28).medicine(),
+    product("Solução para intradermoterapia 5 ml", "injetáveis", "ampoule", 1_000, 10_000, 26_000, 28)
+        .medicine(),
     product("Cartucho de microagulhas 36", "descartáveis", "piece", 1_000, 15_000, 9_000, 32),
     product("Ácido mandélico 30 %", "peelings", "ml", 1_000, 50_000, 140_000, 2),
     product("Ácido tricloroacético 20 %", "peelings", "ml", 1_000, 30_000, 90_000, 3).medicine(),
@@ -72,7 +86,8 @@ pub(super) const PRODUCTS: [Product; 18] = [
 ];
 
 /// Makers that do not exist.
-const MAKERS: &[&str] = &["Laboratório Horizonte", "Indústria Serra Azul", "Distribuidora Cristalina", "Farma Capim Dourado"];
+const MAKERS: &[&str] =
+    &["Laboratório Horizonte", "Indústria Serra Azul", "Distribuidora Cristalina", "Farma Capim Dourado"];
 
 /// A product of a clinic.
 #[derive(Debug, Clone, Copy)]
@@ -138,10 +153,17 @@ fn lot(scribe: &mut Scribe, team: &Team, product: Uuid, expiry: chrono::NaiveDat
 ///
 /// # Errors
 /// A row that no tablet could have written.
-pub(super) fn ledger(scribe: &mut Scribe, team: &Team, stocked: &[Stocked], visits: &[Visit]) -> Result<(), Invalid> {
+pub(super) fn ledger(
+    scribe: &mut Scribe,
+    team: &Team,
+    stocked: &[Stocked],
+    visits: &[Visit],
+) -> Result<(), Invalid> {
     let mut used = vec![0i64; PRODUCTS.len()];
     for visit in visits.iter().filter(|visit| visit.status == "completed") {
-        let Some((product, amount)) = SERVICES.get(visit.service).and_then(|service| service.uses) else { continue };
+        let Some((product, amount)) = SERVICES.get(visit.service).and_then(|service| service.uses) else {
+            continue;
+        };
         let (Some(total), Some(stock)) = (used.get_mut(product), stocked.get(product)) else { continue };
         *total += amount;
         let by = team.practitioner(visit.practitioner);
@@ -149,11 +171,29 @@ pub(super) fn ledger(scribe: &mut Scribe, team: &Team, stocked: &[Stocked], visi
     }
     for ((product, stock), used) in PRODUCTS.iter().zip(stocked).zip(used) {
         let at = scribe.moment(-60, 9 * 60 + 30);
-        movement(scribe, "purchase", used + product.reserve, *stock, at, team.admin, None, "Estoque inicial")?;
+        movement(
+            scribe,
+            "purchase",
+            used + product.reserve,
+            *stock,
+            at,
+            team.admin,
+            None,
+            "Estoque inicial",
+        )?;
         if scribe.random.chance(25) {
             let days = -scribe.random.between(5, 40);
             let at = scribe.moment(days, 17 * 60);
-            movement(scribe, "waste", product.size, *stock, at, team.assistant, None, "Embalagem danificada")?;
+            movement(
+                scribe,
+                "waste",
+                product.size,
+                *stock,
+                at,
+                team.assistant,
+                None,
+                "Embalagem danificada",
+            )?;
         }
     }
     closed_alerts(scribe, team, stocked)

@@ -29,7 +29,12 @@ const SAID: &[&str] = &[
 ///
 /// # Errors
 /// A row that no tablet could have written.
-pub(super) fn work(scribe: &mut Scribe, team: &Team, patients: &[Patient], elsewhere: Uuid) -> Result<(), Invalid> {
+pub(super) fn work(
+    scribe: &mut Scribe,
+    team: &Team,
+    patients: &[Patient],
+    elsewhere: Uuid,
+) -> Result<(), Invalid> {
     let group = teams(scribe, team)?;
     protocols(scribe, team)?;
     let treated: Vec<Patient> = patients.iter().filter(|patient| patient.treatment).copied().collect();
@@ -47,8 +52,18 @@ pub(super) fn work(scribe: &mut Scribe, team: &Team, patients: &[Patient], elsew
         session = Some((meet(scribe, team, group, &patient, number)?, patient.id));
     }
     let (referral, session) = (referral.unzip(), session.unzip());
-    conversation(scribe, team, group, Talk { patient: referral.1, referral: referral.0, ..Talk::of("Encaminhamento") })?;
-    conversation(scribe, team, group, Talk { patient: session.1, session: session.0, ..Talk::of("Sessão conjunta") })?;
+    conversation(
+        scribe,
+        team,
+        group,
+        Talk { patient: referral.1, referral: referral.0, ..Talk::of("Encaminhamento") },
+    )?;
+    conversation(
+        scribe,
+        team,
+        group,
+        Talk { patient: session.1, session: session.0, ..Talk::of("Sessão conjunta") },
+    )?;
     conversation(scribe, team, group, Talk { context: "administrative", ..Talk::of("Escala de férias") })?;
     for _ in 0..12 {
         let patient = scribe.random.pick(&treated).map(|patient| patient.id);
@@ -92,7 +107,10 @@ fn protocols(scribe: &mut Scribe, team: &Team) -> Result<(), Invalid> {
             ("protocol_type", text(kind)),
             ("trigger_conditions", texts(&[trigger])),
             ("required_professions", texts(&["doctor", "nurse"])),
-            ("workflow_steps", object([("1", "interromper o procedimento".into()), ("2", "chamar a médica".into())])),
+            (
+                "workflow_steps",
+                object([("1", "interromper o procedimento".into()), ("2", "chamar a médica".into())]),
+            ),
             ("timeline_requirements", object([("resposta_minutos", 10.into())])),
             ("documentation_requirements", texts(&["registro da intercorrência"])),
             ("is_active", Value::Bool(true)),
@@ -103,12 +121,18 @@ fn protocols(scribe: &mut Scribe, team: &Team) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn refer(scribe: &mut Scribe, team: &Team, patient: &Patient, elsewhere: Option<Uuid>) -> Result<Uuid, Invalid> {
+fn refer(
+    scribe: &mut Scribe,
+    team: &Team,
+    patient: &Patient,
+    elsewhere: Option<Uuid>,
+) -> Result<Uuid, Invalid> {
     let days = -scribe.random.between(1, 18);
     let at = scribe.moment(days, 14 * 60).max(patient.since_us + US_PER_HOUR);
     let (from, to) = (scribe.random.below(3) + 1, 0);
     let from = team.practitioner(usize::try_from(from).unwrap_or(1));
-    let status = scribe.random.word(&["pending", "accepted", "accepted", "declined", "completed", "completed"]);
+    let status =
+        scribe.random.word(&["pending", "accepted", "accepted", "declined", "completed", "completed"]);
     let mut fields: Fields = vec![
         ("patient_id", Value::Uuid(patient.id)),
         ("referring_professional_id", Value::Uuid(from)),
@@ -127,7 +151,13 @@ fn refer(scribe: &mut Scribe, team: &Team, patient: &Patient, elsewhere: Option<
     scribe.add("professional_referrals", at, Some(from), fields)
 }
 
-fn meet(scribe: &mut Scribe, team: &Team, group: Uuid, patient: &Patient, number: usize) -> Result<Uuid, Invalid> {
+fn meet(
+    scribe: &mut Scribe,
+    team: &Team,
+    group: Uuid,
+    patient: &Patient,
+    number: usize,
+) -> Result<Uuid, Invalid> {
     let past = number.is_multiple_of(2);
     let days = if past { -scribe.random.between(2, 14) } else { scribe.random.between(1, 12) };
     let start = scribe.moment(days, 18 * 60);

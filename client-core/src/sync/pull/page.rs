@@ -10,6 +10,7 @@ use crate::edit::plan::fill_derived_defaults;
 use crate::project::{Batch, table_of};
 use crate::rebase;
 use crate::store::Tx;
+use crate::store::documents::Standing;
 use crate::store::intents::{self, State};
 use crate::store::records::Stamp;
 use crate::sync::apply::Applied;
@@ -96,7 +97,7 @@ fn apply_entry(
         Entry::Snapshot { document, epoch, stamp, row, live, .. } => {
             let Some(table) = document.table() else { return Ok(()) };
             let working = batch.document(&tx.sql, *document)?;
-            if working.counted && working.epoch > *epoch {
+            if working.is_counted() && working.epoch > *epoch {
                 return Ok(());
             }
             if working.is_pending() {
@@ -142,8 +143,7 @@ fn apply_change(
     if working.epoch > epoch {
         return Ok(true);
     }
-    let withdrawn = working.was_stored() && !working.counted && !working.is_pending();
-    if working.epoch < epoch || withdrawn || working.apply_remote(&change, merged_at).is_err() {
+    if working.epoch < epoch || working.standing == Standing::Withdrawn || working.apply_remote(&change, merged_at).is_err() {
         return Ok(false);
     }
     let header = change.header();

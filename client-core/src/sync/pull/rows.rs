@@ -7,7 +7,7 @@ use crate::crash;
 use crate::error::ReplicaError;
 use crate::project::Batch;
 use crate::rebase;
-use crate::store::documents::{self, StoredDocument};
+use crate::store::documents::{self, Standing, StoredDocument};
 use crate::store::records::{self, Stamp};
 use crate::store::{Tx, search};
 use crate::sync::apply::Applied;
@@ -73,7 +73,7 @@ pub(crate) fn apply(
         batch.flush(tx, now_us)?;
         tx.touch(table.name);
     }
-    advance(tx, page, decoded.table, now_us)?;
+    advance(tx, page, now_us)?;
     crash::point("rows.before_commit");
     Ok(Applied { records: count, ..Applied::at(tx)? })
 }
@@ -106,7 +106,7 @@ fn count_new(
         tx.meta.digest.add(fingerprint(&id, state.epoch, &heads));
         let clamps = state.live.iter().flat_map(|live| &live.clamps).map(|(hash, at)| ((*hash).into(), *at)).collect();
         let confirmed = state.live.as_ref().map(|live| live.saved.to_vec());
-        documents::upsert(&tx.sql, &id, &StoredDocument { epoch: state.epoch, counted: true, confirmed, heads, clamps })?;
+        documents::upsert(&tx.sql, &id, &StoredDocument { epoch: state.epoch, standing: Standing::Server, confirmed, heads, clamps })?;
     }
     Ok(())
 }
@@ -153,23 +153,14 @@ fn mark_seen(tx: &Tx<'_>, table: &Table, id: RecordId) -> Result<(), ReplicaErro
 }
 
 /// Moves the bookkeeping of the first sync on, and ends it after the last page.
-fn advance(
-    tx: &mut Tx<'_>,
-    page: &RowsPage,
-    table: Option<&'static Table>,
-    now_us: i64,
-) -> Result<(), ReplicaError> {
+fn advance(tx: &mut Tx<'_>, page: &RowsPage, now_us: i64) -> Result<(), ReplicaError> {
     if let Some(seq) = page.reference_seq {
         tx.meta.reference_seq = tx.meta.reference_seq.max(seq);
     }
     let Some(state) = &mut tx.meta.bootstrap else { return Ok(()) };
     state.done = state.done.max(page.done);
-    let reference_only = table.is_some_and(|table| table.scope == Scope::Reference) && page.done < state.total;
     if page.next.is_some() {
         state.position = page.next;
-        return Ok(());
-    }
-    if reference_only {
         return Ok(());
     }
     let (start_head, again) = (state.start_head, state.again);
@@ -201,7 +192,7 @@ fn sweep(tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
             }
             let primary = DocumentId { table: table.id, record: id, facet: FacetId(0) };
             let working = batch.document(&tx.sql, primary)?;
-            if working.counted {
+            if working.is_counted() {
                 working.withdraw()?;
             }
         }

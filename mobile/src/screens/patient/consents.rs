@@ -88,10 +88,16 @@ fn words(standing: Standing, zone: Zone, now_us: i64) -> (String, &'static str, 
 ///
 /// # Errors
 /// What the replica reports.
-pub fn care_warning(replica: &Replica, patient: &str, now_us: i64) -> Result<Option<&'static str>, ReplicaError> {
+pub fn care_warning(
+    replica: &Replica,
+    patient: &str,
+    now_us: i64,
+) -> Result<Option<&'static str>, ReplicaError> {
     Ok(match standing(replica, patient, Purpose::Treatment)? {
         Standing::Never => Some(text::patient::NO_TREATMENT_CONSENT),
-        Standing::Granted { until_us: Some(until), .. } if until <= now_us => Some(text::patient::NO_TREATMENT_CONSENT),
+        Standing::Granted { until_us: Some(until), .. } if until <= now_us => {
+            Some(text::patient::NO_TREATMENT_CONSENT)
+        }
         Standing::Granted { .. } => None,
         Standing::Withdrawn { .. } => Some(text::patient::TREATMENT_WITHDRAWN),
     })

@@ -52,7 +52,8 @@ pub(super) struct HealthView {
 pub(super) fn view(record: &Record, disputes: &Disputes, id: &str, typed: &Typed) -> HealthView {
     let none = Problems::new();
     let notes = typed.notes.as_ref();
-    let (posted, problems) = notes.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let (posted, problems) =
+        notes.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     HealthView {
         allergies: members(record, disputes, id, typed, "allergies"),
         medications: members(record, disputes, id, typed, "medications"),
@@ -128,7 +129,8 @@ pub async fn save_member(
             Err(error) => {
                 let removal = posted.get("acao") == "remover";
                 let member = if removal { Member::Removal(error) } else { Member::New(error) };
-                let typed = Typed { member: Some((posted, member)), problem: Some(error), ..Typed::default() };
+                let typed =
+                    Typed { member: Some((posted, member)), problem: Some(error), ..Typed::default() };
                 redraw(replica, &visit, now_us, id, &typed)
             }
         }

@@ -23,7 +23,8 @@ pub(super) fn form(
     typed: Option<&(Posted, Refusal)>,
 ) -> FormBody {
     let none = Problems::new();
-    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let (posted, problems) =
+        typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     FormBody {
         action: format!("/pacientes/{id}"),
         problem: typed.and_then(|(_, refusal)| refusal.problem),

@@ -36,10 +36,15 @@ struct Duplicate {
 }
 
 /// The empty form.
-pub async fn show(State(app): State<App>, visit: Visit, Query(query): Query<NewQuery>) -> Result<Page, Failure> {
+pub async fn show(
+    State(app): State<App>,
+    visit: Visit,
+    Query(query): Query<NewQuery>,
+) -> Result<Page, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let kept = query.corrigir.map(|edit| sync::find_kept_creation(replica, &edit, TABLE)).transpose()?.flatten();
+        let kept =
+            query.corrigir.map(|edit| sync::find_kept_creation(replica, &edit, TABLE)).transpose()?.flatten();
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
         draw(replica, &visit, now_us, typed.as_ref(), None)
     })
@@ -58,23 +63,25 @@ pub async fn create(
         let today = zone(replica)?.day(now_us).unwrap_or_default();
         let wanted = read_identity(&posted, today, true);
         let insists = posted.get("outra_pessoa") == "sim";
-        if wanted.problems.is_empty() && !insists {
-            if let Some((id, name)) = find_same_person(replica, &wanted.values())? {
-                let typed = (posted, Refusal::default());
-                let duplicate = Duplicate { id, name };
-                return refused(draw(replica, &visit, now_us, Some(&typed), Some(&duplicate))?);
-            }
+        if wanted.problems.is_empty()
+            && !insists
+            && let Some((id, name)) = find_same_person(replica, &wanted.values())?
+        {
+            let typed = (posted, Refusal::default());
+            let duplicate = Duplicate { id, name };
+            return refused(draw(replica, &visit, now_us, Some(&typed), Some(&duplicate))?);
         }
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => Ok(done(&format!("/pacientes/{id}"), "paciente")),
             Outcome::Unchanged => Ok(done("/pacientes", "sem_mudanca")),
-            Outcome::Refused(refusal) => refused(draw(replica, &visit, now_us, Some(&(posted, refusal)), None)?),
+            Outcome::Refused(refusal) => {
+                refused(draw(replica, &visit, now_us, Some(&(posted, refusal)), None)?)
+            }
         }
     })
     .await
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "ends a chain of fallible steps")]
 fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
@@ -87,7 +94,8 @@ fn draw(
     duplicate: Option<&Duplicate>,
 ) -> Result<Page, Failure> {
     let none = Problems::new();
-    let (posted, problems) = typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
+    let (posted, problems) =
+        typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     let form = FormBody {
         action: "/pacientes".to_owned(),
         problem: typed.and_then(|(_, refusal)| refusal.problem),

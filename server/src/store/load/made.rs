@@ -38,7 +38,8 @@ impl Scoped {
             let known: HashSet<Uuid> = known.iter().map(|document| document.id.record.0).collect();
             for id in &ids {
                 let new = table.lifecycle != Lifecycle::Server && !known.contains(id);
-                let seq = if new { made(table, *id, loading, &mut documents) } else { row(table, *id, loading) };
+                let seq =
+                    if new { made(table, *id, loading, &mut documents) } else { row(table, *id, loading) };
                 numbers.push((*id, seq));
             }
             self.mark_numbered(table, &numbers).await?;
@@ -57,7 +58,9 @@ fn row(table: &'static Table, id: Uuid, loading: &mut Loading) -> i64 {
 fn made(table: &'static Table, id: Uuid, loading: &mut Loading, documents: &mut Vec<DocumentState>) -> i64 {
     let mut last = loading.head.seq;
     for facet in facets_of(table) {
-        let Some(PurposeRule::Fixed(purpose)) = table.facet(facet).map(|facet| facet.purpose) else { continue };
+        let Some(PurposeRule::Fixed(purpose)) = table.facet(facet).map(|facet| facet.purpose) else {
+            continue;
+        };
         let id = DocumentId { table: table.id, record: RecordId(id), facet };
         let mut document = DocumentState::new(id, purpose, None);
         last = loading.announce(FeedKind::Snapshot, id, purpose);

@@ -33,10 +33,11 @@ impl Store {
             return Err(StoreError::Missing("reference table of this name"));
         }
         let mut transaction = self.begin_reference().await?;
-        let mut seq: i64 = sqlx_core::query_scalar::query_scalar("select reference_seq from sync.server for update")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(StoreError::during("reading the reference number"))?;
+        let mut seq: i64 =
+            sqlx_core::query_scalar::query_scalar("select reference_seq from sync.server for update")
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(StoreError::during("reading the reference number"))?;
         become_role(&mut transaction, "neonpro_reference").await?;
         let mut loaded = Loaded::default();
         for chunk in rows.chunks(STATEMENT_RECORDS_MAX) {
@@ -85,7 +86,10 @@ impl Store {
 }
 
 /// Reference data is written as a role of its own, which what comes from devices never takes.
-async fn become_role(transaction: &mut Transaction<'static, Postgres>, role: &'static str) -> StoreResult<()> {
+async fn become_role(
+    transaction: &mut Transaction<'static, Postgres>,
+    role: &'static str,
+) -> StoreResult<()> {
     sqlx_core::query::query(AssertSqlSafe(format!("set local role {role}")))
         .execute(&mut **transaction)
         .await
@@ -113,10 +117,8 @@ async fn upsert(
             rows.iter().map(|(_, row)| literal::of_column(row.at(index), field.column)).collect();
         query = query.bind(values);
     }
-    let done = query
-        .execute(&mut **transaction)
-        .await
-        .map_err(StoreError::during("writing reference data"))?;
+    let done =
+        query.execute(&mut **transaction).await.map_err(StoreError::during("writing reference data"))?;
     Ok(done.rows_affected())
 }
 
@@ -137,7 +139,8 @@ fn statement(table: &'static Table) -> String {
     let said = |name: &str| !matches!(name, "id" | "merged_at" | "feed_seq" | "created_at" | "updated_at");
     let join = |parts: Vec<String>| parts.join(", ");
     let names = join(all.iter().map(|(name, _)| (*name).to_owned()).collect());
-    let casts = join(all.iter().map(|(name, column)| format!("u.{name}::{}", literal::cast(*column))).collect());
+    let casts =
+        join(all.iter().map(|(name, column)| format!("u.{name}::{}", literal::cast(*column))).collect());
     let parameters = join((1..=all.len()).map(|n| format!("${n}::text[]")).collect());
     let kept = ["id", "created_at"];
     let assignments = join(

@@ -1,0 +1,102 @@
+//! `neonpro-tablet`: the tablet app as a program, with its page in a browser or driven by JSON lines.
+
+use clap::{Parser, Subcommand};
+use neonpro_mobile::output;
+use neonpro_mobile::script::{self, Place};
+use neonpro_mobile::serve::{Served, serve};
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// NeonPro on a tablet.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the tablet's page on a loopback address.
+    Serve {
+        /// The replica file.
+        #[arg(long)]
+        replica: PathBuf,
+        /// Its key: 32 bytes, created for its owner alone if missing.
+        #[arg(long)]
+        key_file: PathBuf,
+        /// Enrol with this ticket if there is no replica yet.
+        #[arg(long, requires = "name")]
+        enrol: Option<String>,
+        /// What people call this tablet.
+        #[arg(long)]
+        name: Option<String>,
+        /// Loopback address; port 0 takes a free one.
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// Begin without talking to the server.
+        #[arg(long)]
+        offline: bool,
+    },
+    /// Answer JSON lines on standard input and output.
+    Script {
+        /// The replica file.
+        #[arg(long)]
+        replica: PathBuf,
+        /// Its key: 32 bytes, created for its owner alone if missing.
+        #[arg(long)]
+        key_file: PathBuf,
+    },
+}
+
+#[tokio::main]
+async fn main() {
+    // Standard output belongs to the answers.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("NEONPRO_LOG").unwrap_or_else(|_| "warn".into()),
+        )
+        .init();
+    let ended = perform(Arguments::parse().command).await;
+    if let Err(error) = &ended {
+        output::problem(error.as_ref());
+    }
+    // Standard input is read on a thread that ends only with the next line: leave without waiting for it.
+    std::process::exit(i32::from(ended.is_err()))
+}
+
+async fn perform(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Serve { replica, key_file, enrol, name, listen, offline } => {
+            let served = Served { replica, key_file, enrol: enrol.zip(name), listen, offline };
+            let ready =
+                |address: &str| output::line(&serde_json::json!({ "listening": address }).to_string());
+            Ok(serve(served, ready, told_to_end()).await?)
+        }
+        Command::Script { replica, key_file } => {
+            let input = tokio::io::BufReader::new(tokio::io::stdin());
+            let place = Place { replica, key_file };
+            Ok(script::run(place, input, tokio::io::stdout()).await?)
+        }
+    }
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+async fn told_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => drop(interrupt.await),
+        }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}

@@ -1,0 +1,48 @@
+//! Compares what a replica holds with the canonical rows, value by value.
+
+use neonpro_client_core::Replica;
+use neonpro_contract::catalogue::{Scope, TABLES};
+use neonpro_contract::ids::{ClinicId, RecordId};
+use neonpro_server::actor::Actor;
+use neonpro_server::store::Store;
+
+/// Differences between a clinical tablet's replica and Postgres, in words; empty when they are equal.
+pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut scoped = store.begin(&Actor::system(clinic)).await.unwrap();
+    for table in TABLES {
+        let mut after: Option<RecordId> = None;
+        let mut canonical = 0usize;
+        loop {
+            let page = scoped.list_records_after(table, after, 0, 1_000).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for stored in &page {
+                canonical += 1;
+                let Some(local) = replica.stored_row(table.name, stored.id).unwrap() else {
+                    found.push(format!("{}/{} is missing on the tablet", table.name, stored.id));
+                    continue;
+                };
+                for ((field, here), (_, there)) in local.row.iter().zip(stored.row.iter()) {
+                    if here != there {
+                        let (here, there) = (here.to_json(), there.to_json());
+                        found.push(format!("{}/{}.{}: {here} / {there}", table.name, stored.id, field.name));
+                    }
+                }
+                if table.scope == Scope::Clinic && local.stamp.feed_seq != Some(stored.stamp.feed_seq) {
+                    found.push(format!(
+                        "{}/{} has number {:?} / {}",
+                        table.name, stored.id, local.stamp.feed_seq, stored.stamp.feed_seq
+                    ));
+                }
+            }
+        }
+        let sql = format!("select count(*) from {}", table.name);
+        let local = replica.query(&sql, &[], 1).unwrap().rows[0][0].as_u64().unwrap();
+        if usize::try_from(local).unwrap() != canonical {
+            found.push(format!("{}: {local} rows on the tablet, {canonical} in Postgres", table.name));
+        }
+    }
+    scoped.rollback().await.unwrap();
+    found
+}

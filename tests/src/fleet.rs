@@ -1,0 +1,141 @@
+//! A listening server and real tablets: TLS, WebSockets, encrypted replica files.
+
+use crate::cluster::{TestDatabase, network};
+use neonpro_client_core::{Clock, Replica, ReplicaKey, Status, SyncHandle, SyncOptions, enrol};
+use neonpro_contract::catalogue::Role;
+use neonpro_contract::ids::{AuthorId, ClinicId};
+use neonpro_contract::permissions::Audience;
+use neonpro_server::database::Database;
+use neonpro_server::demo::DemoClinic;
+use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::serve::Server;
+use neonpro_server::tls::Tls;
+use neonpro_server::{actor::Actor, clock};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Longest wait for a state before a test fails.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server on a database of its own.
+pub struct Fleet {
+    pub database: TestDatabase,
+    pub server: Server,
+    dir: TempDir,
+}
+
+impl Fleet {
+    pub async fn start() -> Self {
+        Self::over(TestDatabase::create().await).await
+    }
+
+    pub async fn over(database: TestDatabase) -> Self {
+        let dir = TempDir::new().unwrap();
+        let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Server::over(Database::over(database.store.clone()), tls, listen).await.unwrap();
+        Self { database, server, dir }
+    }
+
+    #[must_use]
+    pub fn clinic(&self, index: usize) -> &'static DemoClinic {
+        &network().clinics[index]
+    }
+
+    #[must_use]
+    pub fn person(&self, clinic: usize, role: Role) -> AuthorId {
+        self.clinic(clinic).people.iter().find(|person| person.role == role).map(|person| person.id).unwrap()
+    }
+
+    /// A ticket for one tablet.
+    pub async fn ticket(&self, clinic: ClinicId, audience: Audience) -> String {
+        let code = make_code(&self.database.store, clinic, audience, clock::now()).await.unwrap();
+        ticket(&self.server.url(), &self.server.fingerprint, &code)
+    }
+
+    /// A tablet that was enrolled and has not synced.
+    pub async fn tablet(&self, clinic: ClinicId, name: &str) -> Tablet {
+        self.tablet_for(clinic, Audience::Clinical, name).await
+    }
+
+    pub async fn tablet_for(&self, clinic: ClinicId, audience: Audience, name: &str) -> Tablet {
+        let ticket = self.ticket(clinic, audience).await;
+        let path = self.dir.path().join(format!("{name}.replica"));
+        let key = [7u8; 32];
+        let replica = enrol(&ticket, &path, ReplicaKey::new(key), name, Clock::system()).await.unwrap();
+        let handle = replica.start_sync(SyncOptions { online: false, ..SyncOptions::default() });
+        Tablet { replica, handle, path }
+    }
+
+    /// Open items of a clinic, as `kind/code`, sorted.
+    pub async fn items(&self, clinic: ClinicId) -> Vec<String> {
+        let mut scoped = self.database.store.begin(&Actor::system(clinic)).await.unwrap();
+        let items = scoped.list_open_items(1_000).await.unwrap();
+        scoped.rollback().await.unwrap();
+        let mut names: Vec<String> = items.into_iter().map(|item| format!("{}/{}", item.kind, item.code)).collect();
+        names.sort();
+        names
+    }
+
+    pub async fn stop(self) {
+        self.server.stop().await.unwrap();
+    }
+}
+
+/// A tablet with its sync running.
+pub struct Tablet {
+    pub replica: Replica,
+    pub handle: SyncHandle,
+    pub path: PathBuf,
+}
+
+impl Tablet {
+    pub fn online(&self) {
+        self.handle.go_online();
+    }
+
+    pub fn offline(&self) {
+        self.handle.go_offline();
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.replica.status().unwrap()
+    }
+
+    /// Waits until everything here is settled and everything there has arrived.
+    pub async fn quiet(&mut self) {
+        let waited = tokio::time::timeout(LIMIT, self.handle.wait_for(|state| state.quiet)).await;
+        assert!(matches!(waited, Ok(Some(_))), "never quiet: {:?}", self.handle.state());
+    }
+
+    /// Waits until the feed was applied up to a number.
+    pub async fn reaches(&mut self, seq: i64) {
+        let waited =
+            tokio::time::timeout(LIMIT, self.handle.wait_for(|state| state.cursor >= seq && state.quiet)).await;
+        assert!(matches!(waited, Ok(Some(_))), "never reached {seq}: {:?}", self.handle.state());
+    }
+}
+
+/// Waits until something holds; asks again whenever the replica changes, at the latest every 50 ms.
+pub async fn eventually<F, Fut>(what: &str, mut holds: F)
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let asked = tokio::time::timeout(LIMIT, async {
+        let mut pause = tokio::time::interval(Duration::from_millis(50));
+        while !holds().await {
+            pause.tick().await;
+        }
+    });
+    assert!(asked.await.is_ok(), "never happened: {what}");
+}

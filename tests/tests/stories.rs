@@ -1,0 +1,5 @@
+//! Stories: real tablets, a real server, a real Postgres.
+
+mod stories {
+    mod convergence;
+}
