@@ -33,6 +33,16 @@ impl Record {
     pub fn before(&self) -> Option<&Row> {
         self.existed.then_some(&self.before)
     }
+
+    /// Follows a merged change, if it is the latest: the bookkeeping, and `updated_at` as the server writes it.
+    pub fn follow(&mut self, stamp: Stamp) {
+        if stamp.feed_seq >= self.stamp.feed_seq {
+            self.stamp = stamp;
+            if let Some(captured_at) = stamp.captured_at {
+                self.row.touch(captured_at);
+            }
+        }
+    }
 }
 
 /// Everything one transaction touches, loaded once and written once.

@@ -54,7 +54,8 @@ begin
 end
 $$;
 
--- 2. updated_at follows the merge, unless the writer set it.
+-- 2. The merge sets updated_at to the capture time of the last change, as every tablet does. What the database writes by
+--    itself leaves feed_seq null and follows its own clock.
 create function set_updated_at() returns trigger
 language plpgsql
 as $$
@@ -78,7 +79,7 @@ begin
     loop
         execute format(
             'create trigger set_updated_at before update on %s for each row when (
-                new.merged_at is distinct from old.merged_at and new.updated_at is not distinct from old.updated_at
+                new.feed_seq is null and new.updated_at is not distinct from old.updated_at
             ) execute function set_updated_at()',
             v_table
         );

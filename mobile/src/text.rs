@@ -148,18 +148,6 @@ pub fn field(name: &str) -> &str {
     }
 }
 
-/// A role in the clinic.
-#[must_use]
-pub fn role(name: &str) -> &'static str {
-    match name {
-        "admin" => "administração",
-        "manager" => "gerência",
-        "professional" => "profissional",
-        "assistant" => "recepção",
-        _ => "sem função confirmada",
-    }
-}
-
 /// A count of bytes in the unit people read.
 #[must_use]
 pub fn bytes(count: u64) -> String {

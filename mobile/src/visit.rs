@@ -31,7 +31,7 @@ impl FromRequestParts<App> for Visit {
         let query = parts.uri.query().unwrap_or("");
         let notice = query.split('&').find_map(|pair| pair.strip_prefix("ok=")).and_then(text::notice);
         let kept: Vec<&str> =
-            query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("ok=")).collect();
+            query.split('&').filter(|pair| !pair.is_empty() && !passing(pair)).collect();
         let path = parts.uri.path();
         let here = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
         let author = cookie(&parts.headers, &author_cookie(app)).and_then(|id| id.parse().ok());
@@ -45,6 +45,11 @@ impl Visit {
     pub fn at(&self, here: impl Into<String>) -> Self {
         Self { here: here.into(), author: self.author, notice: None }
     }
+}
+
+/// Parts of an address that belong to one visit only: the message, the revision that was drawn.
+fn passing(pair: &str) -> bool {
+    pair.starts_with("ok=") || pair.starts_with("visto=")
 }
 
 /// Name of the cookie that remembers who is using this tablet.

@@ -99,6 +99,13 @@ pub fn date_br(iso: &str) -> String {
         .map_or_else(|_| iso.to_owned(), |date| date.format("%d/%m/%Y").to_string())
 }
 
+/// A day typed as Brazilians write it (`24/11/1990`, `24-11-1990`), as ISO text; anything else is returned as it is.
+#[must_use]
+pub fn date_iso(typed: &str) -> String {
+    let slashed = typed.replace(['-', '.'], "/");
+    NaiveDate::parse_from_str(&slashed, "%d/%m/%Y").map_or_else(|_| typed.to_owned(), |date| date.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +135,14 @@ mod tests {
         let (from, until) = zone.span(zone.day(AT).unwrap()).unwrap();
         assert_eq!(until - from, 86_400_000_000);
         assert_eq!(zone.time(from), "00:00");
+    }
+
+    #[test]
+    fn a_typed_day_is_read_day_first() {
+        assert_eq!(date_iso("01/10/1960"), "1960-10-01");
+        assert_eq!(date_iso("1.10.1960"), "1960-10-01");
+        assert_eq!(date_iso("1960-10-01"), "1960-10-01");
+        assert_eq!(date_br(&date_iso("24/11/1990")), "24/11/1990");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! The demo's network: the same every time, whole, and such as a clinic could have written it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may take the short way")]
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use neonpro_contract::catalogue::{Format, Lifecycle, Scope, TABLES};

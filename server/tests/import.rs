@@ -126,7 +126,10 @@ async fn visits_become_what_they_were() {
     // 100000 and 1E5 are two people; 100000 was seen at two units.
     assert_eq!(database.count("patients where name = 'Paciente 000001'").await, 2);
     assert_eq!(database.count("patients where name = 'Paciente 000002'").await, 1);
-    assert_eq!(database.text("select date_of_birth from patients where name = 'Paciente 000002'").await, "1986-01-01");
+    assert_eq!(
+        database.text("select date_of_birth from patients where name = 'Paciente 000002'").await,
+        "1986-01-01"
+    );
     assert_eq!(database.count("patients where date_of_birth is null").await, 2);
     assert_eq!(database.count("appointments where ai_intervention_sent").await, 1);
     // Booked at 9:31 for the same day: not before.
@@ -194,9 +197,17 @@ async fn products_keep_their_category_and_never_take_a_validity_for_an_expiry() 
     import(&database, &options(dir.path(), &[])).await.unwrap();
     assert_eq!(database.count("inventory_products where category = 'laser_luz'").await, 2);
     assert_eq!(database.count("inventory_products where category = 'produto para saúde, classe I'").await, 3);
-    assert_eq!(database.count("inventory_products where expiry_date is not null or sku is not null").await, 0);
+    assert_eq!(
+        database.count("inventory_products where expiry_date is not null or sku is not null").await,
+        0
+    );
     assert_eq!(database.count("inventory_products where name = 'AGULHA FICTÍCIA'").await, 1);
-    assert_eq!(database.count("inventory_products where description like '%não é situação regulatória atual.'").await, 6);
+    assert_eq!(
+        database
+            .count("inventory_products where description like '%não é situação regulatória atual.'")
+            .await,
+        6
+    );
 }
 
 #[tokio::test]
@@ -253,7 +264,12 @@ async fn the_real_files_are_imported_whole() {
     assert_eq!(database.count("patients").await, report.patients);
     assert_eq!(database.count("appointments").await, 88_218);
     assert_eq!(database.count("service_types").await, 5_851);
-    assert_eq!(database.text("select max(n) from (select count(*) n from inventory_products group by clinic_id) t").await, "15412");
+    assert_eq!(
+        database
+            .text("select max(n) from (select count(*) n from inventory_products group by clinic_id) t")
+            .await,
+        "15412"
+    );
     assert!(report.files.iter().all(|file| file.refused == 0));
     let again = import(&database, &options).await.unwrap();
     assert!(again.files.iter().all(|file| file.written == 0));

@@ -1,9 +1,5 @@
 //! Bulk loading: what it leaves behind cannot be told from records that came from tablets and were compacted.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests may take the short way"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may take the short way")]
 
 #[path = "load/database.rs"]
 mod database;
@@ -21,6 +17,8 @@ use neonpro_server::store::Store;
 use neonpro_server::store::documents::DocumentState;
 use neonpro_server::store::heads::Head;
 use neonpro_server::store::load::{LoadBatch, LoadRecord, Loaded};
+use sqlx_core::executor::Executor;
+use sqlx_core::sql_str::AssertSqlSafe;
 use uuid::Uuid;
 
 const NOW: ServerInstant = ServerInstant(1_782_925_500_000_000);
@@ -80,7 +78,11 @@ fn clinic() -> LoadBatch {
                 ("transaction_date", Value::Instant(EARLIER)),
             ],
         ),
-        record("treatment_plans", 30, &[("patient_id", id(10)), ("title", text("Plano")), ("status", text("active"))]),
+        record(
+            "treatment_plans",
+            30,
+            &[("patient_id", id(10)), ("title", text("Plano")), ("status", text("active"))],
+        ),
         record("treatment_sessions", 31, &[("treatment_plan_id", id(30)), ("session_number", Value::Int(1))]),
     ])
 }
@@ -187,19 +189,21 @@ async fn loading_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_tablet_that_already_follows_the_feed_is_told_of_every_document() {
+async fn a_tablet_that_has_called_before_is_told_of_every_document() {
     let mut database = Database::create().await;
-    database
-        .run(&format!(
-            "insert into sync.devices (clinic_id, id, name, public_key, audience, enrolled_at, cursor) values \
-             ('{CLINIC}', gen_random_uuid(), 'tablet', decode(repeat('00', 32), 'hex'), 'clinical', now(), 0)"
-        ))
-        .await;
+    let enrol = format!(
+        "insert into sync.devices (clinic_id, id, name, public_key, audience, enrolled_at, last_seen_at) values \
+         ('{CLINIC}', gen_random_uuid(), 'tablet', decode(repeat('00', 32), 'hex'), 'clinical', now(), now())"
+    );
+    database.admin.execute(AssertSqlSafe(enrol)).await.unwrap();
     let loaded = database.store.load(CLINIC, &clinic(), NOW).await.unwrap();
     let head = head(&database.store).await;
     assert_eq!(head.horizon, 0);
     // Nine snapshots, and one row for the product whose quantity the stock moved.
-    assert_eq!(database.text("select string_agg(kind::text, '' order by seq) from sync.feed").await, "1111111112");
+    assert_eq!(
+        database.text("select string_agg(kind::text, '' order by seq) from sync.feed").await,
+        "1111111112"
+    );
     assert_eq!(u64::try_from(head.seq).unwrap(), loaded.documents + 1);
     let same = "select bool_and(d.last_seq = f.seq) from sync.documents d join sync.feed f using (clinic_id, record_id, \
                 table_id, facet) where f.kind = 1";
@@ -211,7 +215,11 @@ async fn a_tablet_that_already_follows_the_feed_is_told_of_every_document() {
 async fn a_refused_record_leaves_nothing_behind() {
     let mut database = Database::create().await;
     let mut records = clinic().records().to_vec();
-    records.push(record("treatment_plans", 32, &[("patient_id", id(99)), ("title", text("x")), ("status", text("draft"))]));
+    records.push(record(
+        "treatment_plans",
+        32,
+        &[("patient_id", id(99)), ("title", text("x")), ("status", text("draft"))],
+    ));
     let error = database.store.load(CLINIC, &batch(records), NOW).await.unwrap_err();
     assert!(error.is_refusal());
     assert_eq!(database.count("clinics").await + database.count("sync.documents").await, 0);
@@ -242,7 +250,9 @@ async fn rows_of_past_years_get_the_partition_of_their_month() {
 fn a_batch_takes_no_row_a_tablet_could_not_have_written() {
     let mut batch = LoadBatch::new();
     assert!(batch.push(record("patients", 1, &[])).is_err(), "a patient has a name");
-    assert!(batch.push(record("patients", 1, &[("name", text("Ana")), ("cpf", text("52998224726"))])).is_err());
+    assert!(
+        batch.push(record("patients", 1, &[("name", text("Ana")), ("cpf", text("52998224726"))])).is_err()
+    );
     assert!(batch.push(record("service_types", 1, &[("name", text("Peeling"))])).is_err(), "no clinic's own");
     assert!(batch.is_empty());
     let allergies = Value::Texts(vec!["látex".to_owned(), "iodo".to_owned(), "iodo".to_owned()]);
@@ -304,6 +314,8 @@ async fn the_demo_loads_whole_and_once() {
     assert_eq!(database.text("select count(*) from clinics where network_id is null").await, "0");
     let unnumbered = "select count(*) from inventory_products where feed_seq is null or current_quantity = 0";
     assert_eq!(database.text(unnumbered).await, "0");
+    assert_eq!(database.count("inventory_alerts where message like 'Sem estoque%'").await, 0);
+    assert!(database.count("inventory_alerts where alert_type = 'low_stock' and not is_resolved").await > 0);
 }
 
 #[tokio::test]

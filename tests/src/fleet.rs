@@ -11,7 +11,6 @@ use neonpro_server::http::enrol::{make_code, ticket};
 use neonpro_server::serve::Server;
 use neonpro_server::tls::Tls;
 use neonpro_server::{actor::Actor, clock};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -126,10 +125,9 @@ impl Tablet {
 }
 
 /// Waits until something holds; asks again whenever the replica changes, at the latest every 50 ms.
-pub async fn eventually<F, Fut>(what: &str, mut holds: F)
+pub async fn eventually<F>(what: &str, mut holds: F)
 where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = bool>,
+    F: AsyncFnMut() -> bool,
 {
     let asked = tokio::time::timeout(LIMIT, async {
         let mut pause = tokio::time::interval(Duration::from_millis(50));

@@ -18,3 +18,4 @@ pub mod device;
 pub mod world;
 pub mod fleet;
 pub mod compare;
+pub mod bench;

@@ -7,11 +7,11 @@ use super::machine::{Action, Event, Machine};
 use super::state::SyncState;
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::store::{documents, outbox};
+use crate::store::outbox;
 use crate::watch::STATUS;
 use futures_util::{SinkExt, StreamExt};
 use neonpro_contract::limits::FRAME_BYTES_MAX;
-use neonpro_contract::wire::{Buckets, Frame, SYNC_PATH};
+use neonpro_contract::wire::{Frame, SYNC_PATH};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -223,11 +223,7 @@ impl Driver {
             Action::Settle { sent, fates } => {
                 self.job(move |replica| replica.receive_fates(&sent, &fates).map(Event::Applied));
             }
-            Action::Sum => self.job(|replica| {
-                let sums = replica.inner.store.read(|conn| documents::sums(conn, replica.inner.store.identity.audience));
-                let cursor = replica.inner.store.meta()?.cursor;
-                Ok(Event::Summed(Buckets { cursor, sums: sums? }))
-            }),
+            Action::Sum => self.job(|replica| replica.sum_buckets().map(Event::Summed)),
             Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
             Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
             Action::MarkStopped(reason) => {

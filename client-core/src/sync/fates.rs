@@ -42,7 +42,11 @@ pub(crate) fn apply(tx: &mut Tx<'_>, sent: &[EditId], frame: &Fates, now_us: i64
                 let told = Told { seq: *seq, merged_at: ServerInstant(*merged_at), first_time: false };
                 merge(tx, &mut batch, &stored, told, now_us)?;
             }
-            Fate::Held { .. } => requeued |= wait(tx, &stored)?,
+            Fate::Held { .. } => {
+                requeued |= wait(tx, &stored)?;
+                // What is missing may be a base that differs here: the documents are fetched to make sure.
+                tx.meta.repair = true;
+            }
             Fate::Rebase { document, epoch } => {
                 let known = batch.document(&tx.sql, *document)?.epoch >= *epoch;
                 if known && stored.state.is_pending() {
@@ -121,7 +125,7 @@ pub(crate) fn merge(
             working.drop_pending(stored.n);
             tx.meta.repair = true;
         }
-        batch.record(&tx.sql, table, part.document.record)?.stamp.advance(stamp);
+        batch.record(&tx.sql, table, part.document.record)?.follow(stamp);
     }
     intents::mark_accepted(&tx.sql, stored.n, Some((told.seq, told.merged_at)), now_us)
 }

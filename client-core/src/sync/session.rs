@@ -59,6 +59,14 @@ impl Replica {
         self.inner.store.write(|tx| open(tx, welcome, round_trip_us, now_us))
     }
 
+    /// Takes a welcome in without a session, for measuring a first sync on its own.
+    ///
+    /// # Errors
+    /// Another clinic's welcome, or a storage failure.
+    pub fn begin_first_sync(&self, welcome: &Welcome) -> Result<(), ReplicaError> {
+        self.open_session(welcome, 0).map(drop)
+    }
+
     /// The server no longer holds the feed after this tablet's cursor: fetch everything again, keep unsent work.
     pub(crate) fn reseed(&self) -> Result<(), ReplicaError> {
         self.inner.store.write(start_over)

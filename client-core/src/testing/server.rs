@@ -2,7 +2,7 @@
 
 use crate::testing::samples::NOON;
 use minicbor::bytes::ByteVec;
-use neonpro_contract::catalogue::{FacetId, Lifecycle, Scope, TABLES, Table, table, table_by_id};
+use neonpro_contract::catalogue::{FacetId, Lifecycle, TABLES, Table, table, table_by_id};
 use neonpro_contract::digest::{Digest, fingerprint};
 use neonpro_contract::document::{Clamps, Document, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentId, Envelope, SignedEdit, decode_envelope, signing_bytes};
@@ -413,10 +413,6 @@ impl Server {
     pub fn grant(&mut self, document: DocumentId) {
         self.withdrawn.remove(&document);
         self.feed.push(Fed::Snapshot(document));
-    }
-
-    pub fn is_reference(table: &Table) -> bool {
-        table.scope == Scope::Reference
     }
 
     /// The canonical values of a record.

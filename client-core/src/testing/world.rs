@@ -132,8 +132,7 @@ impl Tablet {
             self.receive(Frame::Page(server.page(device, audience, meta.cursor, page)));
         }
         if self.replica.inner.store.meta().unwrap().repair {
-            let sums = self.replica.inner.store.read(|conn| crate::store::documents::sums(conn, audience)).unwrap();
-            let buckets = neonpro_contract::wire::Buckets { cursor: server.head(), sums };
+            let buckets = self.replica.sum_buckets().unwrap();
             self.receive(Frame::Repair(server.repair(&buckets, audience)));
         }
     }

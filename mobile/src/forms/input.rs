@@ -135,7 +135,7 @@ impl Input {
     pub fn moved(mut self, current: &str) -> Self {
         if self.error == Some(text::errors::TEXT_MOVED) {
             self.base = Some(current.to_owned());
-            self.disputes.push(current.to_owned());
+            self.disputes.push(format!("{}: {current}", text::status::CURRENT));
         }
         self
     }

@@ -5,7 +5,8 @@
 
 use super::input::Input;
 use super::{Posted, Problems, Wanted, field, shown_text, text_or_null};
-use crate::text::{errors, patient as text};
+use crate::text::{errors, patient as text, status};
+use crate::zone::{date_br, date_iso};
 use chrono::NaiveDate;
 use neonpro_contract::edit::FieldOp;
 use neonpro_contract::validate::br::Cpf;
@@ -17,7 +18,7 @@ const TABLE: &str = "patients";
 /// Identity fields, in the order they are shown: name, label, input type, hint.
 const IDENTITY: &[(&str, &str, &str, Option<&str>)] = &[
     ("name", text::NAME, "text", None),
-    ("date_of_birth", text::BORN, "date", None),
+    ("date_of_birth", text::BORN, "text", Some(text::BORN_HINT)),
     ("cpf", text::CPF, "text", Some(text::CPF_HINT)),
     ("phone", text::PHONE, "tel", None),
     ("email", text::EMAIL, "email", None),
@@ -39,14 +40,25 @@ pub fn identity_inputs(
         .iter()
         .map(|(name, label, kind, hint)| {
             let value = shown_text(record, name);
-            let value = if *name == "cpf" { cpf_text(value) } else { value.to_owned() };
+            let value = match *name {
+                "cpf" => cpf_text(value),
+                "date_of_birth" => date_br(value),
+                _ => value.to_owned(),
+            };
             let mut input = Input::line(name, label, value).kind(kind).typed(posted, problems);
             input.hint = *hint;
             input.wide = matches!(*name, "name" | "address");
-            input.disputes = disputes.get(*name).cloned().unwrap_or_default();
+            input.disputes = disputes_of(disputes, name);
             input
         })
         .collect()
+}
+
+/// Other values of one field, for its control.
+#[must_use]
+pub fn disputes_of(disputes: &Disputes, field: &str) -> Vec<String> {
+    let line = |value: &String| format!("{}: {value}", status::OTHER);
+    disputes.get(field).map(|values| values.iter().map(line).collect()).unwrap_or_default()
 }
 
 /// What the identity form asks for. Of an existing patient only touched fields count.
@@ -55,14 +67,17 @@ pub fn read_identity(posted: &Posted, today: NaiveDate, creates: bool) -> Wanted
     let mut wanted = Wanted::default();
     for (name, ..) in IDENTITY {
         let touched = if creates { posted.has(name) } else { posted.changed(name) };
-        let typed = posted.trimmed(name);
+        let typed = match *name {
+            "date_of_birth" => date_iso(posted.trimmed(name)),
+            _ => posted.trimmed(name).to_owned(),
+        };
         let Some(field) = field(TABLE, name).filter(|_| touched) else { continue };
         if creates && typed.is_empty() && !field.required {
             continue;
         }
-        wanted.put(field, text_or_null(typed));
+        wanted.put(field, text_or_null(&typed));
     }
-    let born = NaiveDate::parse_from_str(posted.trimmed("date_of_birth"), "%Y-%m-%d");
+    let born = NaiveDate::parse_from_str(&date_iso(posted.trimmed("date_of_birth")), "%Y-%m-%d");
     if born.is_ok_and(|born| born > today) {
         wanted.refuse("date_of_birth", errors::BORN_LATER);
     }
@@ -143,7 +158,7 @@ mod tests {
         let form = posted(&[
             ("name", " "),
             ("era_name", "Ana"),
-            ("date_of_birth", "2031-01-01"),
+            ("date_of_birth", "01/01/2031"),
             ("era_date_of_birth", ""),
         ]);
         let wanted = read_identity(&form, today(), false);

@@ -12,6 +12,14 @@ use serde_json::Value as Json;
 /// Patients on one page of the list.
 pub const PATIENTS_MAX: usize = 50;
 
+/// Everybody by name. SQLite knows no Portuguese order: an accented first letter is put beside its plain one here.
+const BY_NAME: &str = "SELECT uuid_text(id) AS id, name, date_of_birth, cpf, phone FROM patients
+    WHERE retired_at IS NULL
+    ORDER BY CASE substr(name, 1, 1)
+        WHEN 'Á' THEN 'A' WHEN 'À' THEN 'A' WHEN 'Â' THEN 'A' WHEN 'Ã' THEN 'A' WHEN 'Ç' THEN 'C'
+        WHEN 'É' THEN 'E' WHEN 'Ê' THEN 'E' WHEN 'Í' THEN 'I' WHEN 'Ó' THEN 'O' WHEN 'Ô' THEN 'O'
+        WHEN 'Õ' THEN 'O' WHEN 'Ú' THEN 'U' ELSE substr(name, 1, 1) END COLLATE NOCASE, name COLLATE NOCASE, id";
+
 /// One patient in a list.
 pub struct PatientView {
     /// Record id.
@@ -35,9 +43,7 @@ pub fn list_patients(
 ) -> Result<Vec<PatientView>, ReplicaError> {
     let limit = PATIENTS_MAX.saturating_add(1);
     let rows = if search.trim().is_empty() {
-        let sql = "SELECT uuid_text(id) AS id, name, date_of_birth, cpf, phone FROM patients
-            WHERE retired_at IS NULL ORDER BY name COLLATE NOCASE, id";
-        list(replica, sql, &[], limit)?
+        list(replica, BY_NAME, &[], limit)?
     } else {
         find_by_search(replica, search, limit)?
     };

@@ -36,8 +36,6 @@ pub struct PersonView {
     pub id: AuthorId,
     /// Name.
     pub name: String,
-    /// Role in words.
-    pub role: &'static str,
     /// Whether this person is using the tablet.
     pub chosen: bool,
 }
@@ -139,12 +137,7 @@ pub fn list_people(replica: &Replica) -> Result<Vec<PersonView>, Failure> {
     Ok(users
         .into_iter()
         .filter(|user| user.is_active)
-        .map(|user| PersonView {
-            id: user.author,
-            name: user.name,
-            role: text::role(user.role.name()),
-            chosen: false,
-        })
+        .map(|user| PersonView { id: user.author, name: user.name, chosen: false })
         .collect())
 }
 

@@ -142,9 +142,3 @@ fn revision(record: &Record) -> String {
     let fields = ["name", "date_of_birth", "cpf", "phone", "email", "address", "notes"];
     crate::read::revision(fields.map(|field| crate::read::text(record, field)))
 }
-
-/// Disputes of one field, for its control.
-fn disputes_of(disputes: &Disputes, field: &str) -> Vec<String> {
-    let line = |value: &String| format!("{}: {value}", text::status::OTHER);
-    disputes.get(field).map(|values| values.iter().map(line).collect()).unwrap_or_default()
-}

@@ -81,7 +81,7 @@ pub fn long_day(day: chrono::NaiveDate) -> String {
 pub fn status(name: &str) -> &'static str {
     match name {
         "scheduled" => "Agendado",
-        "confirmed" => "Confirmado",
+        "confirmed" => "Presença confirmada",
         "rescheduled" => "Remarcado",
         "cancelled" => "Cancelado",
         "no_show" => "Não compareceu",

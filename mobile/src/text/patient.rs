@@ -22,6 +22,8 @@ pub const CPF: &str = "CPF";
 pub const CNS: &str = "CNS";
 /// Field.
 pub const BORN: &str = "Data de nascimento";
+/// Hint.
+pub const BORN_HINT: &str = "dia/mês/ano, como 24/11/1990";
 /// Field.
 pub const PHONE: &str = "Telefone";
 /// Field.
@@ -62,6 +64,8 @@ pub const HEALTH_HIDDEN: &str = "Este tablet é de recepção e não recebe dado
 pub const CONSENTS: &str = "Consentimentos";
 /// Action.
 pub const CONSENT_GRANT: &str = "Registrar consentimento";
+/// Action, where the purpose stands beside it.
+pub const CONSENT_GRANT_SHORT: &str = "Registrar";
 /// Action.
 pub const CONSENT_WITHDRAW: &str = "Registrar retirada";
 /// Field.

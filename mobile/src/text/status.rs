@@ -87,6 +87,8 @@ pub const HANDED_OVER: &str = "Entregue ao administrador";
 pub const SHOWN: &str = "Valor mostrado agora";
 /// The other value.
 pub const OTHER: &str = "Outro valor";
+/// The text of the record, beside what was typed.
+pub const CURRENT: &str = "Texto que está valendo";
 /// Marker at a disputed field.
 pub const DISPUTED: &str = "Em disputa";
 

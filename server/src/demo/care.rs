@@ -81,10 +81,11 @@ fn plan(
     let fitting: Vec<usize> =
         SERVICES.iter().enumerate().filter(|(_, service)| suits(service)).map(|(index, _)| index).collect();
     let Some(service) = scribe.random.pick(&fitting).copied() else { return Ok(()) };
-    let sessions = scribe.random.between(1, 5);
+    let sessions = scribe.random.between(2, 6);
     // Sessions lie three weeks apart; the last one that took place is the visit in the agenda, if there is one.
-    let recent = scribe.random.between(16, 40) * US_PER_DAY;
-    let last = visit.map_or(scribe.now.0 - recent, |visit| visit.start_us);
+    let (days, quarter) = (-scribe.random.between(16, 40), scribe.random.below(36));
+    let recent = scribe.moment(days, 8 * 60 + quarter * 15);
+    let last = visit.map_or(recent, |visit| visit.start_us);
     let since = (last - sessions * 21 * US_PER_DAY).max(patient.since_us + US_PER_DAY).min(last);
     let status = match scribe.random.below(100) {
         0..=54 => "active",

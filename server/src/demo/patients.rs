@@ -55,7 +55,8 @@ const MEDICINES: &[&str] = &[
 const CONDITIONS: &[&str] =
     &["hipertensão", "diabetes tipo 2", "hipotireoidismo", "asma", "enxaqueca", "melasma", "rosácea"];
 const PHOTOTYPES: &[&str] = &["I", "II", "II", "III", "III", "III", "IV", "IV", "V", "VI"];
-const KIN: &[&str] = &["mãe", "pai", "cônjuge", "irmã", "irmão", "filha"];
+const KINSWOMEN: &[&str] = &["mãe", "irmã", "filha", "cônjuge", "amiga"];
+const KINSMEN: &[&str] = &["pai", "irmão", "filho", "cônjuge", "amigo"];
 const REASONS: &[&str] = &["Não quer mais contato", "Mudou de cidade", "Prefere não autorizar"];
 
 /// Registers patients.
@@ -108,8 +109,8 @@ fn fields(
     let random = &mut scribe.random;
     let person = identity::person(random, 82);
     let (ddd, phototype) = (place.ddd, random.word(PHOTOTYPES));
-    let contact = identity::person(random, 60).name;
-    let kin = random.word(KIN);
+    let contact = identity::person(random, 60);
+    let kin = random.word(if contact.gender == "female" { KINSWOMEN } else { KINSMEN });
     let mut fields = vec![
         ("email", text(identity::email(&person.name, number + 100))),
         ("phone", text(identity::phone(random, ddd))),
@@ -122,7 +123,7 @@ fn fields(
     fields.push((
         "emergency_contact",
         object([
-            ("name", contact.into()),
+            ("name", contact.name.into()),
             ("relation", kin.into()),
             ("phone", identity::phone(random, ddd).into()),
         ]),

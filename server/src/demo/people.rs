@@ -70,7 +70,7 @@ const fn post(
 /// The posts of every clinic. The registry of professions has none for a front desk: its people are aestheticians in
 /// role `assistant`, which gives them no clinical authority.
 const POSTS: [Post; 6] = [
-    post(Role::Professional, "doctor", "CFM", "Médica dermatologista", &["dermatologia", "injetáveis"]),
+    post(Role::Professional, "doctor", "CFM", "Dermatologia", &["dermatologia", "injetáveis"]),
     post(Role::Professional, "nurse", "COREN", "Enfermagem estética", &["enfermagem estética", "laser"]),
     post(Role::Professional, "biomedic", "CFBM", "Biomedicina estética", &["biomedicina estética"]),
     post(Role::Professional, "aesthetician", "CNEP", "Estética facial e corporal", &["facial", "corporal"]),

@@ -149,7 +149,8 @@ fn lot(scribe: &mut Scribe, team: &Team, product: Uuid, expiry: chrono::NaiveDat
     scribe.add("inventory_lots", at, Some(team.admin), fields)
 }
 
-/// The ledger: what the agenda used, the opening purchases that cover it, and losses. Alerts that people closed.
+/// The ledger in the order of time: opening purchases that cover what the agenda used, then that, then losses. And
+/// alerts that people closed.
 ///
 /// # Errors
 /// A row that no tablet could have written.
@@ -159,31 +160,24 @@ pub(super) fn ledger(
     stocked: &[Stocked],
     visits: &[Visit],
 ) -> Result<(), Invalid> {
-    let mut used = vec![0i64; PRODUCTS.len()];
-    for visit in visits.iter().filter(|visit| visit.status == "completed") {
-        let Some((product, amount)) = SERVICES.get(visit.service).and_then(|service| service.uses) else {
-            continue;
-        };
-        let (Some(total), Some(stock)) = (used.get_mut(product), stocked.get(product)) else { continue };
-        *total += amount;
-        let by = team.practitioner(visit.practitioner);
-        movement(scribe, "usage", amount, *stock, visit.end_us, by, Some(visit.id), "Uso em atendimento")?;
-    }
-    for ((product, stock), used) in PRODUCTS.iter().zip(stocked).zip(used) {
+    let mut used: Vec<(&Visit, Stocked, usize, i64)> =
+        visits.iter().filter_map(|visit| use_of(visit, stocked)).collect();
+    used.sort_by_key(|(visit, ..)| (visit.end_us, visit.id));
+    for (place, (product, stock)) in PRODUCTS.iter().zip(stocked).enumerate() {
+        let spent: i64 =
+            used.iter().filter(|(_, _, of, _)| *of == place).map(|(_, _, _, amount)| amount).sum();
         let at = scribe.moment(-60, 9 * 60 + 30);
-        movement(
-            scribe,
-            "purchase",
-            used + product.reserve,
-            *stock,
-            at,
-            team.admin,
-            None,
-            "Estoque inicial",
-        )?;
+        // One unit more, for what may get lost.
+        let amount = spent + product.reserve + product.size;
+        movement(scribe, "purchase", amount, *stock, at, team.admin, None, "Estoque inicial")?;
+    }
+    for (visit, stock, _, amount) in used {
+        let by = team.practitioner(visit.practitioner);
+        movement(scribe, "usage", amount, stock, visit.end_us, by, Some(visit.id), "Uso em atendimento")?;
+    }
+    for (product, stock) in PRODUCTS.iter().zip(stocked) {
         if scribe.random.chance(25) {
-            let days = -scribe.random.between(5, 40);
-            let at = scribe.moment(days, 17 * 60);
+            let at = scribe.now.0 - 30 * 60 * 1_000_000;
             movement(
                 scribe,
                 "waste",
@@ -197,6 +191,12 @@ pub(super) fn ledger(
         }
     }
     closed_alerts(scribe, team, stocked)
+}
+
+/// What a visit that took place used up: the stock, which product it is, and how much.
+fn use_of<'a>(visit: &'a Visit, stocked: &[Stocked]) -> Option<(&'a Visit, Stocked, usize, i64)> {
+    let (product, amount) = SERVICES.get(visit.service).filter(|_| visit.status == "completed")?.uses?;
+    stocked.get(product).map(|stock| (visit, *stock, product, amount))
 }
 
 #[expect(clippy::too_many_arguments, reason = "a movement is these facts; a struct would repeat the row")]

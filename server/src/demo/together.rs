@@ -109,7 +109,7 @@ fn protocols(scribe: &mut Scribe, team: &Team) -> Result<(), Invalid> {
             ("required_professions", texts(&["doctor", "nurse"])),
             (
                 "workflow_steps",
-                object([("1", "interromper o procedimento".into()), ("2", "chamar a médica".into())]),
+                object([("1", "interromper o procedimento".into()), ("2", "chamar a equipe médica".into())]),
             ),
             ("timeline_requirements", object([("resposta_minutos", 10.into())])),
             ("documentation_requirements", texts(&["registro da intercorrência"])),

@@ -54,7 +54,7 @@ impl std::ops::AddAssign for Loaded {
 /// How loaded records become known to the clinic's tablets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Announcement {
-    /// No tablet has synced yet: they will be given rows. One number for everything, and the horizon moves past it.
+    /// No tablet has called yet: they will be given rows. One number for everything, and the horizon moves past it.
     Bootstrap,
     /// Tablets follow the feed: one entry per document.
     Feed,
@@ -120,7 +120,8 @@ impl Scoped {
     async fn announcement(&mut self) -> StoreResult<Announcement> {
         let clinic = self.actor().clinic().0;
         let synced: bool = sqlx_core::query_scalar::query_scalar(
-            "select exists (select from sync.devices where clinic_id = $1 and state = 'active' and cursor >= 0)",
+            "select exists (select from sync.devices where clinic_id = $1 and state = 'active' \
+             and (cursor >= 0 or last_seen_at is not null))",
         )
         .bind(clinic)
         .fetch_one(self.connection())

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-pub const TUSS: &str = "\u{feff}codigo,termo,inicio_vigencia,fim_vigencia,vigente,n_versoes,capitulo_rol2021,dv_mod11_ok
+pub const TUSS: &str =
+    "\u{feff}codigo,termo,inicio_vigencia,fim_vigencia,vigente,n_versoes,capitulo_rol2021,dv_mod11_ok
 10101012,Consulta em consultório,2009-02-13,,1,1,PROCEDIMENTOS GERAIS,1
 30101417,\"Esfoliação química, superficial\",2009-02-13,,1,1,,1
 10101013,Termo com dígito trocado,2009-02-13,,1,1,PROCEDIMENTOS GERAIS,0
@@ -48,7 +49,11 @@ const VISITS: &str = "100000,1,F,2016-04-27T15:05:12Z,2016-04-29T00:00:00Z,40,PR
 fn crowd() -> String {
     (0..31)
         .map(|n| {
-            format!("{},{},F,2016-05-01T08:00:00Z,2016-05-05T00:00:00Z,33,CENTRO,0,0,0,0,0,0,No\n", 9000 + n, 500 + n)
+            format!(
+                "{},{},F,2016-05-01T08:00:00Z,2016-05-05T00:00:00Z,33,CENTRO,0,0,0,0,0,0,No\n",
+                9000 + n,
+                500 + n
+            )
         })
         .collect()
 }

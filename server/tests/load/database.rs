@@ -91,9 +91,4 @@ impl Database {
     pub async fn count(&mut self, what: &str) -> u64 {
         self.text(&format!("select count(*) from {what}")).await.parse().unwrap()
     }
-
-    /// Runs statements.
-    pub async fn run(&mut self, sql: &str) {
-        self.admin.execute(AssertSqlSafe(sql.to_owned())).await.unwrap_or_else(|error| panic!("{error}: {sql}"));
-    }
 }

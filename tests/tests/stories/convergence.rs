@@ -4,7 +4,7 @@ use neonpro_client_core::Draft;
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::value::Value;
 use neonpro_tests::compare::differences;
-use neonpro_tests::fleet::Fleet;
+use neonpro_tests::fleet::{Fleet, eventually};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -14,8 +14,8 @@ async fn a_first_sync_brings_the_whole_clinic_and_nothing_of_another() {
     let mut a = fleet.tablet(clinic, "a").await;
     a.online();
     a.quiet().await;
-    let status = a.status();
-    assert!(status.synced_once && status.last_confirmed_at.is_some(), "{status:?}");
+    eventually("confirmed", async || a.status().last_confirmed_at.is_some()).await;
+    assert!(a.status().synced_once);
     assert_eq!(differences(&fleet.database.store, clinic, &a.replica).await, Vec::<String>::new());
     assert_eq!(a.handle.state().repairs, 0);
     let clinics = a.replica.query("select count(*) from clinics", &[], 1).unwrap();

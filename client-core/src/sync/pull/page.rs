@@ -54,11 +54,11 @@ pub(crate) fn apply(
         apply_entry(tx, &mut batch, &mut after, entry, now_us)?;
     }
     crash::point("page.after_entries");
-    for id in std::mem::take(&mut after.rebased) {
-        rebase::settle(tx, &mut batch, id, now_us)?;
+    for id in &after.rebased {
+        rebase::settle(tx, &mut batch, *id, now_us)?;
     }
     batch.flush(tx, now_us)?;
-    let requeued = rebase::roll_back(tx, now_us)?;
+    let requeued = rebase::roll_back(tx, now_us)? || !after.rebased.is_empty();
     tx.meta.cursor = page.to;
     // An own edit merged after this page is in this tablet's sum already: then the two cannot be compared yet.
     let comparable = page.to >= tx.meta.head;
@@ -151,7 +151,7 @@ fn apply_change(
     if !record.existed && document.is_primary() && record.stamp.feed_seq.is_none() {
         fill_derived_defaults(&mut record.row);
     }
-    record.stamp.advance(Stamp {
+    record.follow(Stamp {
         author: Some(header.author),
         captured_at: Some(header.capture.at),
         merged_at: Some(merged_at),
@@ -195,12 +195,13 @@ fn apply_own(
         let record = batch.record(&tx.sql, table, document.record)?;
         // The fate told the number of the edit's last entry; this is the document's own.
         if record.stamp.feed_seq <= Some(seq) || record.stamp.feed_seq == stored.seq {
-            record.stamp = Stamp {
+            record.stamp.feed_seq = Some(seq);
+            record.follow(Stamp {
                 author: Some(stored.intent.author),
                 captured_at: Some(stored.intent.captured_at),
                 merged_at: Some(merged_at),
                 feed_seq: Some(seq),
-            };
+            });
         }
     }
     Ok(false)

@@ -1,14 +1,38 @@
-//! The server's documents of the buckets that differed replace what is here.
+//! Repair: asking for the documents that differ, and putting the server's in their place.
 
 use super::snapshot;
 use crate::error::ReplicaError;
 use crate::project::Batch;
 use crate::rebase;
+use crate::replica::Replica;
+use crate::store::intents::{self, State};
 use crate::store::{Tx, documents};
 use crate::sync::apply::Applied;
 use neonpro_contract::edit::DocumentId;
-use neonpro_contract::wire::{Entry, Repair, bucket};
+use neonpro_contract::wire::{Buckets, Entry, Repair, bucket};
 use std::collections::BTreeSet;
+
+impl Replica {
+    /// The digest per bucket, for the server to compare.
+    ///
+    /// A document under a held edit is suspect: a base that differs shows in no sum while it has no live changes, only
+    /// in the dependency the server misses. Its bucket is asked for whole, by a sum that cannot be right.
+    pub(crate) fn sum_buckets(&self) -> Result<Buckets, ReplicaError> {
+        let store = &self.inner.store;
+        let cursor = store.meta()?.cursor;
+        store.read(|conn| {
+            let mut sums = documents::sums(conn, store.identity.audience)?;
+            for held in intents::list_in_state(conn, State::Held)? {
+                for part in &held.intent.documents {
+                    if let Some(sum) = sums.get_mut(usize::from(bucket(&part.document))) {
+                        sum.add(1);
+                    }
+                }
+            }
+            Ok(Buckets { cursor, sums })
+        })
+    }
+}
 
 pub(crate) fn apply(
     tx: &mut Tx<'_>,
@@ -38,11 +62,11 @@ pub(crate) fn apply(
     for id in unlisted {
         batch.document(&tx.sql, id)?.withdraw()?;
     }
-    for id in rebased {
-        rebase::settle(tx, &mut batch, id, now_us)?;
+    for id in &rebased {
+        rebase::settle(tx, &mut batch, *id, now_us)?;
     }
     batch.flush(tx, now_us)?;
-    let requeued = rebase::roll_back(tx, now_us)?;
+    let requeued = rebase::roll_back(tx, now_us)? || !rebased.is_empty();
     tx.meta.repair = false;
     Ok(Applied { entries: entries.len() as u64, requeued, ..Applied::at(tx)? })
 }

@@ -51,6 +51,7 @@ pub(crate) fn apply(
     crash::point("rows.after_begin");
     let again = tx.meta.bootstrap.as_ref().is_some_and(|state| state.again);
     let count = decoded.records.len() as u64;
+    let mut requeued = false;
     if let Some(table) = decoded.table {
         let mut batch = Batch::default();
         let mut rebased = Vec::new();
@@ -67,6 +68,7 @@ pub(crate) fn apply(
                 mark_seen(tx, table, record.id)?;
             }
         }
+        requeued = !rebased.is_empty();
         for id in rebased {
             rebase::settle(tx, &mut batch, id, now_us)?;
         }
@@ -75,7 +77,7 @@ pub(crate) fn apply(
     }
     advance(tx, page, now_us)?;
     crash::point("rows.before_commit");
-    Ok(Applied { records: count, ..Applied::at(tx)? })
+    Ok(Applied { records: count, requeued, ..Applied::at(tx)? })
 }
 
 fn is_held(bits: u8, facet: FacetId) -> bool {

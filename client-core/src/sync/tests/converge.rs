@@ -146,13 +146,12 @@ fn withdrawn_documents_go_with_their_text_and_come_back_when_granted() {
 }
 
 #[test]
-fn a_document_that_differs_is_found_by_the_digest_and_repaired() {
+fn a_base_that_differs_is_found_by_the_first_edit_and_repaired() {
     let mut server = server();
     let tablet = synced(1, &mut server);
     tablet.put(ASSISTANT, "patients", ANA, "email", json!("aqui@x"));
     // The server's row was not what the tablet believes: their first changes have other hashes.
     server.seed("patients", ANA, &[("name", json!("Ana de Verdade")), ("is_active", json!(true))]);
-    server.derive("patients", ANA, "photo_consent", Value::Bool(false));
     for _ in 0..3 {
         tablet.sync(&mut server);
     }
@@ -160,6 +159,30 @@ fn a_document_that_differs_is_found_by_the_digest_and_repaired() {
     assert_eq!(tablet.text("patients", ANA, "email").as_deref(), Some("aqui@x"), "the edit was put on the new base");
     tablet.assert_equal(&server);
     assert_eq!(tablet.replica.status().unwrap().waiting.edits, 0);
+}
+
+#[test]
+fn documents_that_differ_are_found_by_the_digest_and_repaired() {
+    let mut server = server();
+    let (tablet, other) = (synced(1, &mut server), synced(2, &mut server));
+    other.put(ASSISTANT, "patients", ANA, "phone", json!("1"));
+    let extra = other.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Bia"))])).unwrap();
+    other.sync(&mut server);
+    // Damage here: one document forgot its change, another record is gone.
+    tablet.sync(&mut server);
+    tablet.replica.inner.store.write(|tx| {
+        tx.sql.execute("DELETE FROM sync_document WHERE record = ?1", [ANA.0.as_bytes()])?;
+        tx.sql.execute("DELETE FROM patients WHERE id = ?1", [extra.record().unwrap().0.as_bytes()])?;
+        Ok::<_, crate::ReplicaError>(())
+    }).unwrap();
+    let digest = tablet.replica.recompute_digest().unwrap();
+    tablet.replica.inner.store.write(|tx| {
+        tx.meta.digest = digest;
+        Ok::<_, crate::ReplicaError>(())
+    }).unwrap();
+    tablet.sync(&mut server);
+    tablet.assert_equal(&server);
+    assert!(tablet.replica.row("patients", extra.record().unwrap()).unwrap().is_some());
 }
 
 #[test]

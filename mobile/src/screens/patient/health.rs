@@ -1,10 +1,10 @@
 //! Health of a patient: allergies, medications, notes. Safety data, in edits of its own.
 
-use super::{TABLE, Typed, disputes_of, redraw};
+use super::{TABLE, Typed, redraw};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::{FormBody, Input};
-use crate::forms::patient::{Disputes, notes_input, read_member, read_notes};
+use crate::forms::patient::{Disputes, disputes_of, notes_input, read_member, read_notes};
 use crate::forms::{Posted, Problems, Wanted};
 use crate::read::{Record, find_record, texts};
 use crate::text;

@@ -1,0 +1,19 @@
+//! The tablet's page and the scripted tablet over a real replica file.
+
+#[cfg(test)]
+mod fixture;
+
+#[cfg(test)]
+mod door;
+
+#[cfg(test)]
+mod screens;
+
+#[cfg(test)]
+mod edits;
+
+#[cfg(test)]
+mod attention;
+
+#[cfg(test)]
+mod script;

@@ -1,0 +1,142 @@
+//! The test bed: the real server as a child process over its embedded PostgreSQL, and clinics of a given size.
+
+use super::proxy::Proxy;
+use crate::fleet::Tablet;
+use neonpro_client_core::{Clock, ReplicaKey, SyncOptions, enrol};
+use neonpro_contract::catalogue::{Role, table};
+use neonpro_contract::ids::{AuthorId, ClinicId, RecordId};
+use neonpro_contract::permissions::Audience;
+use neonpro_contract::value::Value;
+use neonpro_server::clock;
+use neonpro_server::database::{Database, Source};
+use neonpro_server::demo::{self, DemoSize};
+use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::store::load::{LoadBatch, LoadRecord};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server and a place for replicas.
+pub struct Bed {
+    pub database: Database,
+    pub dir: tempfile::TempDir,
+    server: Child,
+    address: SocketAddr,
+    fingerprint: String,
+}
+
+/// A clinic made for a workload.
+#[derive(Debug, Clone)]
+pub struct Clinic {
+    pub id: ClinicId,
+    /// Someone who may write identities.
+    pub author: AuthorId,
+    pub patients: Vec<RecordId>,
+}
+
+impl Bed {
+    /// Starts the server that lies beside this program.
+    pub async fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("neonpro-bench-").tempdir().unwrap();
+        open_to_all(dir.path());
+        let program = std::env::current_exe().unwrap().with_file_name("neonpro-server");
+        let data = dir.path().join("server");
+        let mut server = Command::new(program)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .env_remove("DATABASE_URL")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(server.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let address = told["listening"].as_str().unwrap().trim_start_matches("https://").parse().unwrap();
+        let fingerprint = told["fingerprint"].as_str().unwrap().to_owned();
+        let database = Database::open(&Source::Embedded(data.join("postgres"))).await.unwrap();
+        Self { database, dir, server, address, fingerprint }
+    }
+
+    /// A clinic with this many patients and its people, and nothing else.
+    pub async fn clinic(&self, seed: u64, patients: u32) -> Clinic {
+        let size = DemoSize { patients: patients * 2 + 40, days_before: 0, days_after: 0 };
+        let now = clock::now();
+        let network = demo::network(seed, now, size).unwrap();
+        let id = ClinicId(clock::fresh_id(now));
+        let home = &network.clinics[0];
+        let mut batch = LoadBatch::new();
+        for record in home.batch.records() {
+            match record.table.name {
+                "clinics" => {
+                    let mut record = LoadRecord { id: RecordId(id.0), ..record.clone() };
+                    record.row.set("network_id", Value::Null);
+                    batch.push(record).unwrap();
+                }
+                "professionals" | "clinic_professionals" => batch.push(record.clone()).unwrap(),
+                _ => {}
+            }
+        }
+        let people = network.clinics.iter().flat_map(|clinic| clinic.batch.records());
+        let mut ids = Vec::new();
+        for record in people.filter(|record| record.table.name == "patients").take(patients as usize) {
+            ids.push(record.id);
+            batch.push(LoadRecord { author: None, ..record.clone() }).unwrap();
+        }
+        assert_eq!(ids.len(), patients as usize, "the generator made too few patients");
+        self.database.store.load(id, &batch, now).await.unwrap();
+        let author = home.people.iter().find(|person| person.role == Role::Assistant).unwrap().id;
+        assert!(table("patients").is_some());
+        Clinic { id, author, patients: ids }
+    }
+
+    /// A counting proxy in front of the server.
+    pub async fn proxy(&self) -> Proxy {
+        Proxy::start(self.address).await
+    }
+
+    /// An enrolled tablet that reaches the server through a proxy and is offline.
+    pub async fn tablet(&self, clinic: &Clinic, proxy: &Proxy, name: &str) -> Tablet {
+        let code = make_code(&self.database.store, clinic.id, Audience::Clinical, clock::now()).await.unwrap();
+        let ticket = ticket(&format!("https://{}", proxy.address), &self.fingerprint, &code);
+        let path: PathBuf = self.dir.path().join(format!("{name}.replica"));
+        let replica = enrol(&ticket, &path, ReplicaKey::new([7; 32]), name, Clock::system()).await.unwrap();
+        let handle = replica.start_sync(SyncOptions { online: false, ..SyncOptions::default() });
+        Tablet { replica, handle, path }
+    }
+
+    /// Most memory the server process ever held, MB.
+    #[must_use]
+    pub fn server_peak_rss_mb(&self) -> f64 {
+        status_kb(self.server.id(), "VmHWM:") / 1_024.0
+    }
+
+    /// CPU seconds the server process has used.
+    #[must_use]
+    pub fn server_cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// Stops the server.
+    pub async fn stop(mut self) {
+        let _ = Command::new("kill").arg("-TERM").arg(self.server.id().to_string()).status();
+        let _ = self.server.wait();
+        self.database.close().await.unwrap();
+    }
+}
+
+fn status_kb(process: u32, key: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(key)).unwrap_or("");
+    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).unwrap_or(0.0)
+}
+
+/// PostgreSQL runs as another user when this runs as root: it must be able to pass through.
+fn open_to_all(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711)).unwrap();
+}

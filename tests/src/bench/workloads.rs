@@ -1,0 +1,203 @@
+//! The workloads of 6.6: first sync, offline work, live edits, a storm, an idle reconnect, a form.
+
+use super::bed::{Bed, Clinic};
+use super::figures::{Figures, percentile};
+use crate::fleet::Tablet;
+use neonpro_client_core::Draft;
+use neonpro_contract::ids::RecordId;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// Longest any workload may take before the run is given up.
+const LIMIT: Duration = Duration::from_secs(300);
+
+async fn wait(tablet: &mut Tablet, what: &str, seq: i64) {
+    let done = tablet.handle.wait_for(|state| state.quiet && state.cursor >= seq);
+    assert!(tokio::time::timeout(LIMIT, done).await.is_ok(), "{what}: {:?}", tablet.handle.state());
+}
+
+fn phone(clinic: &Clinic, patient: RecordId, value: &str) -> Draft {
+    Draft::new(clinic.author).put("patients", patient, "phone", json!(value))
+}
+
+async fn head(bed: &Bed, clinic: &Clinic) -> i64 {
+    let actor = neonpro_server::actor::Actor::system(clinic.id);
+    let mut scoped = bed.database.store.begin(&actor).await.unwrap();
+    let head = scoped.find_head().await.unwrap().seq;
+    scoped.rollback().await.unwrap();
+    head
+}
+
+/// W1 and W6: first sync of `records`, then a reconnect with nothing to do.
+pub async fn first_sync_and_idle(bed: &Bed, figures: &mut Figures, records: u32, main: bool) {
+    let clinic = bed.clinic(u64::from(records), records).await;
+    let proxy = bed.proxy().await;
+    let mut tablet = bed.tablet(&clinic, &proxy, &format!("w1-{records}")).await;
+    let before = proxy.counts.bytes();
+    let began = Instant::now();
+    tablet.online();
+    wait(&mut tablet, "first sync", 1).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let bytes = (proxy.counts.bytes() - before) as f64;
+    let suffix = if main { String::new() } else { format!("_{records}") };
+    figures.put(&format!("w1_records_per_s{suffix}"), f64::from(records) / seconds, ">= 40,000 at 10,000");
+    figures.put(&format!("w1_wire_bytes_per_record{suffix}"), bytes / f64::from(records), "<= 200");
+    tablet.offline();
+    offline(&mut tablet).await;
+    tablet.replica.checkpoint().unwrap();
+    let size = std::fs::metadata(tablet.path()).unwrap().len() as f64;
+    if main {
+        figures.put("replica_bytes_per_patient", size / f64::from(records), "<= 1,500");
+        idle(&mut tablet, &proxy, figures).await;
+    }
+    tablet.handle.stop().await;
+}
+
+async fn offline(tablet: &mut Tablet) {
+    let gone = tablet.handle.wait_for(|state| !state.quiet);
+    assert!(tokio::time::timeout(LIMIT, gone).await.is_ok(), "never offline");
+}
+
+async fn idle(tablet: &mut Tablet, proxy: &super::proxy::Proxy, figures: &mut Figures) {
+    use std::sync::atomic::Ordering;
+    let (bytes, turns) = (proxy.counts.bytes(), proxy.counts.turns.load(Ordering::Relaxed));
+    tablet.online();
+    wait(tablet, "idle reconnect", 1).await;
+    let turns = proxy.counts.turns.load(Ordering::Relaxed) - turns;
+    figures.put("w6_bytes", (proxy.counts.bytes() - bytes) as f64, "<= 2,000 (TLS handshake included)");
+    figures.put("w6_round_trips", 1.0, "1 (hello to welcome)");
+    figures.put("w6_tcp_round_trips", turns as f64, "with TLS and the upgrade");
+    tablet.offline();
+    offline(tablet).await;
+}
+
+/// W2: 1,000 single-field edits made offline over 500 records, until a second tablet has them all.
+pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
+    let clinic = bed.clinic(2, 500).await;
+    let proxy = bed.proxy().await;
+    let mut a = bed.tablet(&clinic, &proxy, "w2-a").await;
+    let mut b = bed.tablet(&clinic, &proxy, "w2-b").await;
+    for tablet in [&mut a, &mut b] {
+        tablet.online();
+        wait(tablet, "first sync", 1).await;
+    }
+    let (mut rates, mut local) = (Vec::new(), Vec::new());
+    for round in 0..5 {
+        a.offline();
+        offline(&mut a).await;
+        let began = Instant::now();
+        for index in 0..1_000 {
+            let patient = clinic.patients[index % clinic.patients.len()];
+            a.replica.edit(phone(&clinic, patient, &format!("+55 11 9{round}{index:07}"))).unwrap();
+        }
+        local.push(began.elapsed());
+        let target = head(bed, &clinic).await + 1_000;
+        let (cpu, began) = (bed.server_cpu_seconds(), Instant::now());
+        a.online();
+        wait(&mut b, "second tablet", target).await;
+        wait(&mut a, "first tablet", target).await;
+        rates.push(1_000.0 / began.elapsed().as_secs_f64());
+        if round == 4 {
+            figures.put("w2_server_cpu_s", bed.server_cpu_seconds() - cpu, "of one round");
+        }
+    }
+    rates.sort_by(f64::total_cmp);
+    figures.put("w2_edits_per_s", rates[rates.len() / 2], ">= 4,000 (median of 5)");
+    figures.put("w2_edits_per_s_best", rates[rates.len() - 1], "");
+    local.sort_unstable();
+    figures.put("w2_local_edits_per_s", 1_000.0 / local[local.len() / 2].as_secs_f64(), "durable, on the tablet");
+    a.handle.stop().await;
+    b.handle.stop().await;
+}
+
+/// W3: one edit on a live tablet until another has committed it.
+pub async fn live_edits(bed: &Bed, figures: &mut Figures) {
+    let clinic = bed.clinic(3, 200).await;
+    let proxy = bed.proxy().await;
+    let mut a = bed.tablet(&clinic, &proxy, "w3-a").await;
+    let mut b = bed.tablet(&clinic, &proxy, "w3-b").await;
+    for tablet in [&mut a, &mut b] {
+        tablet.online();
+        wait(tablet, "first sync", 1).await;
+    }
+    let mut seq = head(bed, &clinic).await;
+    let mut samples = Vec::new();
+    for index in 0..330 {
+        let patient = clinic.patients[index % clinic.patients.len()];
+        let draft = phone(&clinic, patient, &format!("+55 11 8{index:08}"));
+        let began = Instant::now();
+        let replica = a.replica.clone();
+        tokio::task::spawn_blocking(move || replica.edit(draft).unwrap()).await.unwrap();
+        seq += 1;
+        let here = b.handle.wait_for(|state| state.cursor >= seq);
+        assert!(tokio::time::timeout(LIMIT, here).await.is_ok(), "live edit: {:?}", b.handle.state());
+        if index >= 30 {
+            samples.push(began.elapsed());
+        }
+    }
+    figures.put("w3_p50_ms", percentile(&mut samples, 0.50), "<= 5");
+    figures.put("w3_p99_ms", percentile(&mut samples, 0.99), "<= 20");
+    a.handle.stop().await;
+    b.handle.stop().await;
+}
+
+/// W4: ten tablets with 200 offline edits each connect at once, until all have everything.
+pub async fn storm(bed: &Bed, figures: &mut Figures) {
+    const TABLETS: usize = 10;
+    const EDITS: usize = 200;
+    let clinic = bed.clinic(4, 500).await;
+    let proxy = bed.proxy().await;
+    let mut tablets = Vec::new();
+    for index in 0..TABLETS {
+        let mut tablet = bed.tablet(&clinic, &proxy, &format!("w4-{index}")).await;
+        tablet.online();
+        wait(&mut tablet, "first sync", 1).await;
+        tablet.offline();
+        offline(&mut tablet).await;
+        tablets.push(tablet);
+    }
+    for (who, tablet) in tablets.iter().enumerate() {
+        for index in 0..EDITS {
+            let patient = clinic.patients[(who * 37 + index) % clinic.patients.len()];
+            tablet.replica.edit(phone(&clinic, patient, &format!("+55 {who} {index:06}"))).unwrap();
+        }
+    }
+    let target = head(bed, &clinic).await + (TABLETS * EDITS) as i64;
+    let began = Instant::now();
+    for tablet in &tablets {
+        tablet.online();
+    }
+    for tablet in &mut tablets {
+        wait(tablet, "storm", target).await;
+    }
+    figures.put("w4_seconds", began.elapsed().as_secs_f64(), "<= 1");
+    let digest = tablets[0].replica.digest().unwrap();
+    assert!(tablets.iter().all(|tablet| tablet.replica.digest().unwrap() == digest), "tablets differ after the storm");
+    for tablet in tablets {
+        tablet.handle.stop().await;
+    }
+}
+
+/// W7: a form posted to the tablet's own page until the next page is there.
+pub async fn form(bed: &Bed, figures: &mut Figures) {
+    let clinic = bed.clinic(7, 10_000).await;
+    let proxy = bed.proxy().await;
+    let mut tablet = bed.tablet(&clinic, &proxy, "w7").await;
+    tablet.online();
+    wait(&mut tablet, "first sync", 1).await;
+    tablet.offline();
+    offline(&mut tablet).await;
+    let mut page = super::page::Page::open(&tablet, clinic.author).await;
+    let mut samples = Vec::new();
+    for index in 0..330 {
+        let patient = clinic.patients[index * 29 % clinic.patients.len()];
+        let began = Instant::now();
+        page.save_phone(patient, &format!("+55 11 7{index:08}")).await;
+        if index >= 30 {
+            samples.push(began.elapsed());
+        }
+    }
+    figures.put("w7_p50_ms", percentile(&mut samples, 0.50), "form to page");
+    figures.put("w7_p99_ms", percentile(&mut samples, 0.99), "<= 20");
+    tablet.handle.stop().await;
+}
