@@ -1,5 +1,13 @@
 //! Measures what a tablet does most: first sync, pages of changes, edits, searches. Run with `--release`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a measurement on the command line may take the short way"
+)]
+
 use neonpro_client_core::{Clock, Draft, Identity, Replica, ReplicaKey, SigningKey};
 use neonpro_contract::catalogue::{FacetId, Table, table};
 use neonpro_contract::document::{Actor, Document, Header};
@@ -35,7 +43,8 @@ fn stamp() -> RowStamp {
 
 /// Eleven digits with valid check digits.
 fn cpf(at: usize) -> String {
-    let mut digits: Vec<u32> = format!("{:09}", at * 1_313).chars().map(|c| c.to_digit(10).unwrap()).collect();
+    let mut digits: Vec<u32> =
+        format!("{:09}", at * 1_313).chars().map(|c| c.to_digit(10).unwrap()).collect();
     for _ in 0..2 {
         let weight = digits.len() as u32 + 1;
         let sum: u32 = digits.iter().enumerate().map(|(at, digit)| digit * (weight - at as u32)).sum();
@@ -80,8 +89,10 @@ fn pages(table: &'static Table, count: usize, salt: u8, make: fn(usize) -> Row, 
     let all: Vec<usize> = (0..count).collect();
     all.chunks(1_000)
         .map(|chunk| {
-            let records: Vec<_> =
-                chunk.iter().map(|at| BootstrapRecord { id: id(*at, salt), row: make(*at), stamp: stamp() }).collect();
+            let records: Vec<_> = chunk
+                .iter()
+                .map(|at| BootstrapRecord { id: id(*at, salt), row: make(*at), stamp: stamp() })
+                .collect();
             Frame::Rows(RowsPage {
                 table: table.id,
                 next: Some(Position { section: 2, after: None }),
@@ -141,11 +152,73 @@ fn timed<T>(what: &str, count: usize, work: impl FnOnce() -> T) -> T {
     let start = Instant::now();
     let value = work();
     let took = start.elapsed();
-    println!("{what}: {took:?} ({:.0}/s, {:.1} µs each)", count as f64 / took.as_secs_f64(), took.as_secs_f64() * 1e6 / count as f64);
+    println!(
+        "{what}: {took:?} ({:.0}/s, {:.1} µs each)",
+        count as f64 / took.as_secs_f64(),
+        took.as_secs_f64() * 1e6 / count as f64
+    );
     value
 }
 
+fn micro() {
+    let patients = table("patients").unwrap();
+    let document = |at: usize| DocumentId { table: patients.id, record: id(at, 1), facet: FacetId(0) };
+    let put = |field: &str, value: serde_json::Value| FieldOp::Put { field: field.into(), value };
+    let rows: Vec<Row> = (0..1_000).map(patient).collect();
+    let mut docs = timed("genesis", 1_000, || {
+        rows.iter()
+            .enumerate()
+            .map(|(at, row)| Document::genesis(document(at), 1, row).unwrap())
+            .collect::<Vec<_>>()
+    });
+    let changes: Vec<_> = (0..1_000)
+        .map(|at| change(document(at), &rows[at], at, false, &[put("phone", json!("1"))]))
+        .collect();
+    let parsed: Vec<_> = timed("parse", 1_000, || {
+        changes
+            .iter()
+            .map(|bytes| neonpro_contract::document::ParsedChange::parse(bytes).unwrap())
+            .collect::<Vec<_>>()
+    });
+    timed("apply", 1_000, || {
+        docs.iter_mut().zip(&parsed).for_each(|(doc, change)| doc.apply(change).unwrap())
+    });
+    let mut row = Row::empty(patients);
+    timed("project", 1_000, || {
+        docs.iter_mut().for_each(|doc| drop(doc.project(&Default::default(), &mut row).unwrap()))
+    });
+    timed("heads", 1_000, || docs.iter_mut().for_each(|doc| drop(doc.heads())));
+    let saved: Vec<_> = timed("save", 1_000, || docs.iter_mut().map(Document::save).collect::<Vec<_>>());
+    println!("saved: {} bytes", saved[0].len());
+    let mut loaded = timed("load", 1_000, || {
+        saved
+            .iter()
+            .enumerate()
+            .map(|(at, bytes)| Document::load(document(at), bytes).unwrap())
+            .collect::<Vec<_>>()
+    });
+    timed("clone", 1_000, || loaded.iter().for_each(|doc| drop(doc.clone())));
+    timed("edit on document", 1_000, || {
+        let header = Header {
+            edit: EditId(id(1, 9).0),
+            author: ADMIN,
+            capture: Capture { at: DeviceInstant(1_700_000_000_000_000), uncertainty_ms: 5 },
+            seen_seq: 0,
+        };
+        loaded.iter_mut().for_each(|doc| {
+            doc.edit(
+                Actor::of(DeviceId(Uuid::from_u128(78)), 1),
+                &header,
+                false,
+                &[put("phone", json!("2"))],
+            )
+            .unwrap();
+        });
+    });
+}
+
 fn main() {
+    micro();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c.db");
     let identity = Identity {
@@ -159,7 +232,8 @@ fn main() {
         pin: [0; 32],
         signing_key: SigningKey::generate().unwrap(),
     };
-    let replica = Replica::create(&path, ReplicaKey::new([1; 32]), identity.clone(), Clock::system()).unwrap();
+    let replica =
+        Replica::create(&path, ReplicaKey::new([1; 32]), identity.clone(), Clock::system()).unwrap();
     replica
         .begin_first_sync(&Welcome {
             protocol: 1,
@@ -175,7 +249,9 @@ fn main() {
             lease_seconds: 1_000,
         })
         .unwrap();
-    replica.receive(&seed("professionals", RecordId(ADMIN.0), &[("name", Value::Text("Adm".into()))])).unwrap();
+    replica
+        .receive(&seed("professionals", RecordId(ADMIN.0), &[("name", Value::Text("Adm".into()))]))
+        .unwrap();
     let member = [("professional_id", Value::Uuid(ADMIN.0)), ("role", Value::Text("admin".into()))];
     replica.receive(&seed("clinic_professionals", id(0, 3), &member)).unwrap();
 
@@ -190,18 +266,36 @@ fn main() {
             }
         }
     });
-    timed("first sync, patients", PATIENTS, || frames.iter().for_each(|frame| drop(replica.receive(frame).unwrap())));
+    timed("first sync, patients", PATIENTS, || {
+        frames.iter().for_each(|frame| drop(replica.receive(frame).unwrap()))
+    });
     replica.checkpoint().unwrap();
     println!("on disk: {} bytes per patient", std::fs::metadata(&path).unwrap().len() / PATIENTS as u64);
     let frames = pages(appointments, APPOINTMENTS, 2, appointment, PATIENTS);
     timed("first sync, appointments", APPOINTMENTS, || {
         frames.iter().for_each(|frame| drop(replica.receive(frame).unwrap()));
     });
-    replica.receive(&Frame::Rows(RowsPage { next: None, body: RowsPage::pack_records(patients, &[], &Vec::new()), table: patients.id, done: 1, reference_seq: Some(1), facets: 0 })).unwrap();
+    replica
+        .receive(&Frame::Rows(RowsPage {
+            next: None,
+            body: RowsPage::pack_records(patients, &[], &Vec::new()),
+            table: patients.id,
+            done: 1,
+            reference_seq: Some(1),
+            facets: 0,
+        }))
+        .unwrap();
 
     let document = |at: usize| DocumentId { table: patients.id, record: id(at, 1), facet: FacetId(0) };
     let put = |field: &str, value: serde_json::Value| FieldOp::Put { field: field.into(), value };
-    let virgin = page(0, (0..500).map(|at| (document(at), change(document(at), &patient(at), at, false, &[put("phone", json!("1"))]))).collect());
+    let virgin = page(
+        0,
+        (0..500)
+            .map(|at| {
+                (document(at), change(document(at), &patient(at), at, false, &[put("phone", json!("1"))]))
+            })
+            .collect(),
+    );
     timed("page of 500 changes of virgin patients", 500, || replica.receive(&virgin).unwrap());
     let book = |at: usize| DocumentId { table: appointments.id, record: id(at, 4), facet: FacetId(0) };
     let ops = |at: usize| {
@@ -216,27 +310,66 @@ fn main() {
         ]
     };
     let empty = Row::empty(appointments);
-    let creations = page(500, (0..500).map(|at| (book(at), change(book(at), &empty, 1_000 + at, true, &ops(at)))).collect());
+    let creations = page(
+        500,
+        (0..500).map(|at| (book(at), change(book(at), &empty, 1_000 + at, true, &ops(at)))).collect(),
+    );
     timed("page of 500 created appointments", 500, || replica.receive(&creations).unwrap());
     let status = page(
         1_000,
         (0..500)
             .map(|at| {
                 let document = DocumentId { table: appointments.id, record: id(at, 2), facet: FacetId(0) };
-                (document, change(document, &appointment(at), 3_000 + at, false, &[put("status", json!("confirmed"))]))
+                (
+                    document,
+                    change(
+                        document,
+                        &appointment(at),
+                        3_000 + at,
+                        false,
+                        &[put("status", json!("confirmed"))],
+                    ),
+                )
             })
             .collect(),
     );
     timed("page of 500 status changes of virgin appointments", 500, || replica.receive(&status).unwrap());
+    let more: Vec<Frame> = (1..21)
+        .map(|round| {
+            let entries = (0..500)
+                .map(|at| {
+                    let at = at + round * 500;
+                    let document =
+                        DocumentId { table: appointments.id, record: id(at, 2), facet: FacetId(0) };
+                    (
+                        document,
+                        change(
+                            document,
+                            &appointment(at),
+                            9_000 + at,
+                            false,
+                            &[put("status", json!("confirmed"))],
+                        ),
+                    )
+                })
+                .collect();
+            page(1_000 + round as i64 * 500, entries)
+        })
+        .collect();
+    timed("20 such pages", 10_000, || more.iter().for_each(|page| drop(replica.receive(page).unwrap())));
 
     timed("edit()", 300, || {
         for at in 0..300 {
-            replica.edit(Draft::new(ADMIN).put("patients", id(at + 5_000, 1), "phone", json!(at.to_string()))).unwrap();
+            replica
+                .edit(Draft::new(ADMIN).put("patients", id(at + 5_000, 1), "phone", json!(at.to_string())))
+                .unwrap();
         }
     });
     timed("create by edit()", 300, || {
         for at in 0..300 {
-            replica.edit(Draft::new(ADMIN).create("patients", [("name", json!(format!("Novo {at}")))])).unwrap();
+            replica
+                .edit(Draft::new(ADMIN).create("patients", [("name", json!(format!("Novo {at}")))]))
+                .unwrap();
         }
     });
     for typed in ["concei", "ana silva 12", "123456", "a"] {

@@ -62,8 +62,17 @@ impl Draft {
         record: Option<RecordId>,
         values: impl IntoIterator<Item = (&'a str, Json)>,
     ) -> Self {
-        let ops = values.into_iter().map(|(field, value)| FieldOp::Put { field: field.to_owned(), value }).collect();
-        self.documents.push(DraftDocument { table: table.to_owned(), record, create: true, ops, retire: None });
+        let ops = values
+            .into_iter()
+            .map(|(field, value)| FieldOp::Put { field: field.to_owned(), value })
+            .collect();
+        self.documents.push(DraftDocument {
+            table: table.to_owned(),
+            record,
+            create: true,
+            ops,
+            retire: None,
+        });
         self
     }
 

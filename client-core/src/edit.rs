@@ -3,9 +3,9 @@
 //! Change, intent, projection, outbox and conflicts are written together or not at all: there is no state "saved but
 //! not queued". Never waits for the network. Invariant: an edit that was acknowledged is in the outbox.
 
-pub(crate) mod plan;
 pub(crate) mod check;
 pub(crate) mod consents;
+pub(crate) mod plan;
 pub(crate) mod seal;
 
 use crate::crash;
@@ -99,7 +99,12 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
     batch.flush(tx, given.now_us)?;
     tx.touch(STATUS);
     crash::point("edit.before_commit");
-    Ok(Edited { edit: given.edit, documents: changes.iter().map(|change| change.document).collect(), records, warning })
+    Ok(Edited {
+        edit: given.edit,
+        documents: changes.iter().map(|change| change.document).collect(),
+        records,
+        warning,
+    })
 }
 
 #[cfg(test)]
@@ -161,7 +166,8 @@ fn changed_records(
         let id = part.document.record;
         let record = batch.record(&tx.sql, part.table, id)?;
         if part.create {
-            plan::fill_derived_defaults(&mut record.row);
+            record.row.set_derived_defaults();
+            record.row.touch(capture.at);
             record.stamp.author = Some(draft.author);
             record.stamp.captured_at = Some(capture.at);
         }

@@ -4,11 +4,13 @@
 //! [`Batch::flush`] the rows are the projection of the documents, and the digest is the sum over the counted ones.
 
 use crate::error::ReplicaError;
+use crate::parallel::side_by_side;
+use crate::store::documents::{Standing, StoredDocument};
+use crate::store::intents::PendingChange;
 use crate::store::records::{self, Stamp};
-use crate::store::documents::Standing;
 use crate::store::{Tx, conflicts, documents, intents, search};
 use crate::watch::{CONFLICTS, STATUS};
-use crate::working::Working;
+use crate::working::{Finished, Working};
 use neonpro_contract::catalogue::{FacetId, Lifecycle, PurposeRule, Table, TableId};
 use neonpro_contract::digest::fingerprint;
 use neonpro_contract::edit::DocumentId;
@@ -42,6 +44,21 @@ impl Record {
                 self.row.touch(captured_at);
             }
         }
+    }
+}
+
+/// What is stored about a document, before it is built.
+struct Source {
+    id: DocumentId,
+    row: Row,
+    born: bool,
+    stored: Option<StoredDocument>,
+    pending: Vec<PendingChange>,
+}
+
+impl Source {
+    fn build(self) -> Result<Working, ReplicaError> {
+        Working::new(self.id, &self.row, self.born, self.stored, self.pending)
     }
 }
 
@@ -81,7 +98,8 @@ impl Batch {
             Entry::Vacant(slot) => {
                 let stored = records::find(conn, table, id)?;
                 let existed = stored.is_some();
-                let (row, stamp) = stored.map_or_else(|| (Row::empty(table), Stamp::default()), |s| (s.row, s.stamp));
+                let (row, stamp) =
+                    stored.map_or_else(|| (Row::empty(table), Stamp::default()), |s| (s.row, s.stamp));
                 Ok(slot.insert(Record { before: row.clone(), stamp_before: stamp, row, stamp, existed }))
             }
         }
@@ -97,12 +115,43 @@ impl Batch {
     }
 
     fn load(&mut self, conn: &Connection, id: DocumentId) -> Result<Working, ReplicaError> {
+        self.source(conn, id)?.build()
+    }
+
+    /// What is stored about a document.
+    fn source(&mut self, conn: &Connection, id: DocumentId) -> Result<Source, ReplicaError> {
         let table = table_of(&id)?;
         let stored = documents::find(conn, &id)?;
         let pending = if stored.is_some() { intents::list_pending_changes(conn, &id)? } else { Vec::new() };
         let record = self.record(conn, table, id.record)?;
         let born = record.existed && (id.is_primary() || stored.is_some() || primary_is_counted(conn, &id)?);
-        Working::new(id, &record.before, born, stored, pending)
+        Ok(Source { id, row: record.before.clone(), born, stored, pending })
+    }
+
+    /// Loads many documents at once, building them side by side, and hands each to `work` there.
+    pub fn prepare<W: Send, R: Send>(
+        &mut self,
+        conn: &Connection,
+        wanted: Vec<(DocumentId, W)>,
+        work: impl Fn(&mut Working, W) -> R + Sync,
+    ) -> Result<Vec<R>, ReplicaError> {
+        let mut sources = Vec::with_capacity(wanted.len());
+        for (id, what) in wanted {
+            sources.push((self.source(conn, id)?, what));
+        }
+        let built = side_by_side(sources, |(source, what)| {
+            source.build().map(|mut working| {
+                let result = work(&mut working, what);
+                (working, result)
+            })
+        });
+        let mut results = Vec::with_capacity(built.len());
+        for built in built {
+            let (working, result) = built?;
+            self.documents.insert(working.id, working);
+            results.push(result);
+        }
+        Ok(results)
     }
 
     /// Writes a document's values into its row in memory.
@@ -122,31 +171,54 @@ impl Batch {
         self.mark_hidden_primaries(tx)?;
         self.follow_primaries(tx)?;
         let gone = self.gone();
-        let mut documents = std::mem::take(&mut self.documents);
-        for (id, working) in &mut documents {
-            let table = working.table;
+        let documents: Vec<(DocumentId, Working)> = std::mem::take(&mut self.documents).into_iter().collect();
+        let finished = side_by_side(documents, |(id, mut working)| {
             let stays = !gone.contains(&(id.table, id.record));
-            let record = self.record(&tx.sql, table, id.record)?;
-            let disputes = working.project(&mut record.row)?;
-            if conflicts::replace(&tx.sql, id, if stays { &disputes } else { &[] }, now_us)? {
-                tx.touch(CONFLICTS);
-            }
-            if let Some(term) = working.fingerprint_before {
-                tx.meta.digest.remove(term);
-            }
-            if let Some(term) = working.fingerprint() {
-                tx.meta.digest.add(term);
-            }
-            match working.storable(stays) {
-                Some(stored) => documents::upsert(&tx.sql, id, &stored)?,
-                None if working.was_stored() => documents::purge(&tx.sql, id)?,
-                None => {}
-            }
+            working.finish(stays).map(|finished| (id, working, finished))
+        });
+        for document in finished {
+            let (id, working, finished) = document?;
+            self.write_document(tx, &working, finished, gone.contains(&(id.table, id.record)), now_us)?;
         }
+        let mut purged = false;
         for ((_, id), record) in self.records {
-            write_record(tx, id, record, &gone)?;
+            purged |= write_record(tx, id, record, &gone)?;
+        }
+        if purged {
+            search::forget_purged(&tx.sql)?;
         }
         tx.touch(STATUS);
+        Ok(())
+    }
+
+    fn write_document(
+        &mut self,
+        tx: &mut Tx<'_>,
+        working: &Working,
+        finished: Finished,
+        gone: bool,
+        now_us: i64,
+    ) -> Result<(), ReplicaError> {
+        let id = &working.id;
+        let record = self.record(&tx.sql, working.table, id.record)?;
+        for (index, _) in working.table.facet_fields(id.facet) {
+            record.row.set_at(index, finished.row.at(index).clone());
+        }
+        let disputes = if gone { &[] } else { finished.disputes.as_slice() };
+        if conflicts::replace(&tx.sql, id, disputes, now_us)? {
+            tx.touch(CONFLICTS);
+        }
+        if let Some(term) = working.fingerprint_before {
+            tx.meta.digest.remove(term);
+        }
+        if let Some(term) = finished.fingerprint {
+            tx.meta.digest.add(term);
+        }
+        match finished.store {
+            Some(stored) => documents::upsert(&tx.sql, id, &stored)?,
+            None if working.was_stored() => documents::purge(&tx.sql, id)?,
+            None => {}
+        }
         Ok(())
     }
 
@@ -174,17 +246,24 @@ impl Batch {
         let turned: Vec<(DocumentId, bool)> = self
             .documents
             .iter()
-            .filter(|(id, working)| id.is_primary() && working.is_counted() != working.fingerprint_before.is_some())
+            .filter(|(id, working)| {
+                id.is_primary() && working.is_counted() != working.fingerprint_before.is_some()
+            })
             .map(|(id, working)| (*id, working.is_counted()))
             .collect();
         for (primary, counted) in turned {
             let table = table_of(&primary)?;
-            for facet in table.facet_ids().skip(1).filter(|facet| holds(table, *facet, tx.identity.audience)) {
+            for facet in table.facet_ids().skip(1).filter(|facet| holds(table, *facet, tx.identity.audience))
+            {
                 let id = DocumentId { facet, ..primary };
                 let untouched = !self.documents.contains_key(&id);
                 if untouched && documents::find(&tx.sql, &id)?.is_none() {
                     let term = fingerprint(&id, 1, &[]);
-                    if counted { tx.meta.digest.add(term) } else { tx.meta.digest.remove(term) }
+                    if counted {
+                        tx.meta.digest.add(term)
+                    } else {
+                        tx.meta.digest.remove(term)
+                    }
                     continue;
                 }
                 let working = self.document(&tx.sql, id)?;
@@ -203,8 +282,11 @@ impl Batch {
         self.documents
             .iter()
             .filter(|(id, working)| id.is_primary() && !working.is_counted() && !working.is_pending())
+            // One that was withdrawn before may share its record with facets that are here.
+            .filter(|(_, working)| working.standing == Standing::Here || working.fingerprint_before.is_some())
             .filter(|(primary, _)| {
-                let mut others = self.documents.range(**primary..).take_while(|(id, _)| id.record == primary.record);
+                let mut others =
+                    self.documents.range(**primary..).take_while(|(id, _)| id.record == primary.record);
                 !others.any(|(id, working)| id.table == primary.table && working.is_counted())
             })
             .map(|(id, _)| (id.table, id.record))
@@ -212,35 +294,41 @@ impl Batch {
     }
 }
 
+/// Writes a record; says whether it took one out of the search.
 fn write_record(
     tx: &mut Tx<'_>,
     id: RecordId,
     record: Record,
     gone: &BTreeSet<(TableId, RecordId)>,
-) -> Result<(), ReplicaError> {
+) -> Result<bool, ReplicaError> {
     let table = record.row.table();
+    let searched = table.name == search::TABLE;
     if gone.contains(&(table.id, id)) {
-        if record.existed {
-            if table.name == search::TABLE {
-                search::purge(&tx.sql, table, id)?;
-            }
-            records::purge(&tx.sql, table, id)?;
-            tx.touch(table.name);
+        if !record.existed {
+            return Ok(false);
         }
-        return Ok(());
+        if searched {
+            search::purge(&tx.sql, table, id)?;
+        }
+        records::purge(&tx.sql, table, id)?;
+        tx.touch(table.name);
+        return Ok(searched);
     }
-    if record.existed && record.row == record.before && record.stamp == record.stamp_before {
-        return Ok(());
+    let same_row = record.row == record.before;
+    if same_row && (!record.existed || record.stamp == record.stamp_before) {
+        return Ok(false);
     }
-    if !record.existed && record.row == record.before {
-        return Ok(());
+    if record.existed {
+        let (before, after) = ((&record.before, &record.stamp_before), (&record.row, &record.stamp));
+        records::update_changed(&tx.sql, id, before, after)?;
+    } else {
+        records::insert_new(&tx.sql, id, &record.row, &record.stamp)?;
     }
-    records::upsert(&tx.sql, id, &record.row, &record.stamp)?;
-    if table.name == search::TABLE && (!record.existed || search::differs(&record.before, &record.row)) {
+    if searched && (!record.existed || search::differs(&record.before, &record.row)) {
         search::upsert(&tx.sql, id, &record.row, !record.existed)?;
     }
     tx.touch(table.name);
-    Ok(())
+    Ok(false)
 }
 
 /// Whether the server has the record a facet belongs to.

@@ -10,9 +10,9 @@ use crate::store::Tx;
 use crate::store::intents::{self, Reexpressed, State, StoredIntent};
 use crate::watch::{ATTENTION, STATUS};
 use neonpro_contract::document::{Actor, EditError, Header};
+use neonpro_contract::edit::FieldOp;
 use neonpro_contract::edit::{DocumentId, Intent};
 use neonpro_contract::fate::Code;
-use neonpro_contract::edit::FieldOp;
 use neonpro_contract::ids::RecordId;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -150,8 +150,8 @@ fn reseal(tx: &mut Tx<'_>, stored: &StoredIntent, now_us: i64) -> Result<(), Rep
     if changes.is_empty() {
         return intents::mark_accepted(&tx.sql, stored.n, None, now_us);
     }
-    let sealed =
-        seal::seal(&tx.identity, &stored.intent, &changes).map_err(|_| ReplicaError::Bookkeeping("envelope"))?;
+    let sealed = seal::seal(&tx.identity, &stored.intent, &changes)
+        .map_err(|_| ReplicaError::Bookkeeping("envelope"))?;
     let flag = if stored.state == State::Queued { stored.reexpressed } else { Reexpressed::Unsent };
     intents::mark_resealed(&tx.sql, stored.n, &sealed, flag)?;
     if stored.state == State::Held {

@@ -2,13 +2,13 @@
 //!
 //! Every method is a short blocking call on the local file; nothing here touches the network.
 
-pub(crate) mod read;
-pub(crate) mod query;
-pub(crate) mod status;
 pub(crate) mod attention;
 pub(crate) mod consent;
 pub(crate) mod people;
+pub(crate) mod query;
+pub(crate) mod read;
 pub(crate) mod salvage;
+pub(crate) mod status;
 
 use crate::clock::Clock;
 use crate::crash;
@@ -104,7 +104,11 @@ impl Replica {
         self.edit_captured(&draft, None)
     }
 
-    pub(crate) fn edit_captured(&self, draft: &Draft, capture: Option<Capture>) -> Result<Edited, EditRejected> {
+    pub(crate) fn edit_captured(
+        &self,
+        draft: &Draft,
+        capture: Option<Capture>,
+    ) -> Result<Edited, EditRejected> {
         let edited = self.inner.store.write(|tx| {
             let mut fresh = || self.new_record_id();
             edit::perform(tx, draft, self.given(&mut fresh, capture))
@@ -212,3 +216,6 @@ impl Replica {
         self.inner.store.close()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,19 +3,19 @@
 //! Owns the connections; nothing else can reach them. Invariant: one connection writes and checkpoints (two would
 //! meet SQLite's WAL-reset defect and SQLCipher's own), and what watchers are told has been committed.
 
-pub(crate) mod files;
-pub(crate) mod migrate;
-pub(crate) mod schema;
-pub(crate) mod value;
-pub(crate) mod meta;
-pub(crate) mod identity;
-pub(crate) mod records;
-pub(crate) mod documents;
-pub(crate) mod intents;
-pub(crate) mod outbox;
 pub(crate) mod conflicts;
-pub(crate) mod search;
+pub(crate) mod documents;
+pub(crate) mod files;
+pub(crate) mod identity;
+pub(crate) mod intents;
+pub(crate) mod meta;
+pub(crate) mod migrate;
+pub(crate) mod outbox;
 pub(crate) mod readers;
+pub(crate) mod records;
+pub(crate) mod schema;
+pub(crate) mod search;
+pub(crate) mod value;
 
 use crate::device::{Identity, ReplicaKey};
 use crate::error::ReplicaError;
@@ -40,9 +40,19 @@ pub(crate) struct Store {
     pub identity: Arc<Identity>,
 }
 
+/// What a commit survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// A power loss: the log is flushed to the storage before the commit returns.
+    Durable,
+    /// The end of the app. After a power loss the log ends earlier, at a commit.
+    Refetchable,
+}
+
 struct Writer {
     conn: Connection,
     meta: Meta,
+    durability: Durability,
     // Held until the connections are gone.
     _files: Files,
 }
@@ -57,7 +67,12 @@ pub(crate) struct Tx<'a> {
 
 impl Store {
     /// Makes a new file.
-    pub fn create(path: &Path, key: &ReplicaKey, identity: &Identity, nonce: [u8; 16]) -> Result<Self, ReplicaError> {
+    pub fn create(
+        path: &Path,
+        key: &ReplicaKey,
+        identity: &Identity,
+        nonce: [u8; 16],
+    ) -> Result<Self, ReplicaError> {
         let mut files = Files::claim_new(path)?;
         files.write_sidecar(key, &[nonce])?;
         let mut conn = open_writer(path, key, true)?;
@@ -71,7 +86,12 @@ impl Store {
     }
 
     /// Opens an existing file. `fresh_nonce` replaces the one that ties the file to its sidecar.
-    pub fn open(path: &Path, key: &ReplicaKey, fresh_nonce: [u8; 16], now_us: i64) -> Result<Self, ReplicaError> {
+    pub fn open(
+        path: &Path,
+        key: &ReplicaKey,
+        fresh_nonce: [u8; 16],
+        now_us: i64,
+    ) -> Result<Self, ReplicaError> {
         let mut files = Files::claim_existing(path)?;
         let key_known = files.key_matches(key);
         if key_known == Some(false) {
@@ -87,7 +107,9 @@ impl Store {
             Ok(opened) => opened,
             // Without the sidecar, a wrong key and a damaged first page look alike: nothing is touched.
             Err(ReplicaError::Damaged) if key_known.is_none() => return Err(ReplicaError::WrongKey),
-            Err(ReplicaError::Damaged) => return Err(ReplicaError::SetAside { path: files.set_aside(path, now_us)? }),
+            Err(ReplicaError::Damaged) => {
+                return Err(ReplicaError::SetAside { path: files.set_aside(path, now_us)? });
+            }
             Err(error) => return Err(error),
         };
         if !files.nonces().contains(&meta.nonce) {
@@ -112,7 +134,7 @@ impl Store {
     ) -> Result<Self, ReplicaError> {
         let identity = Arc::new(identity::load(&conn)?);
         Ok(Self {
-            writer: Mutex::new(Some(Writer { conn, meta, _files: files })),
+            writer: Mutex::new(Some(Writer { conn, meta, durability: Durability::Durable, _files: files })),
             readers: Readers::new(path, key.clone(), READERS_MAX),
             publisher: Publisher::new(),
             identity,
@@ -124,11 +146,31 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs one write transaction: everything or nothing, then tells the watchers.
-    pub fn write<T, E: From<ReplicaError>>(&self, body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>) -> Result<T, E> {
+    /// Runs one write transaction: everything or nothing, then tells the watchers. Survives a power loss.
+    pub fn write<T, E: From<ReplicaError>>(
+        &self,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.write_as(Durability::Durable, body)
+    }
+
+    /// The same for what the server can send again: survives the end of the app, not a power loss.
+    pub fn write_refetchable<T, E: From<ReplicaError>>(
+        &self,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.write_as(Durability::Refetchable, body)
+    }
+
+    fn write_as<T, E: From<ReplicaError>>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let (value, touched) = {
             let mut guard = self.lock();
             let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
+            writer.set_durability(durability)?;
             writer.transact(&self.identity, body)?
         };
         self.publisher.publish(&touched);
@@ -136,7 +178,10 @@ impl Store {
     }
 
     /// Reads on a read-only connection: never waits for the writer.
-    pub fn read<T, E: From<ReplicaError>>(&self, body: impl FnOnce(&mut Connection) -> Result<T, E>) -> Result<T, E> {
+    pub fn read<T, E: From<ReplicaError>>(
+        &self,
+        body: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
         self.readers.with(body)
     }
 
@@ -170,13 +215,26 @@ impl Store {
 }
 
 impl Writer {
+    fn set_durability(&mut self, durability: Durability) -> Result<(), ReplicaError> {
+        if self.durability != durability {
+            self.conn.execute_batch(match durability {
+                Durability::Durable => "PRAGMA synchronous = FULL",
+                Durability::Refetchable => "PRAGMA synchronous = NORMAL",
+            })?;
+            self.durability = durability;
+        }
+        Ok(())
+    }
+
     fn transact<T, E: From<ReplicaError>>(
         &mut self,
         identity: &Arc<Identity>,
         body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<(T, BTreeSet<&'static str>), E> {
-        let sql =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(ReplicaError::from)?;
+        let sql = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(ReplicaError::from)?;
         let mut tx =
             Tx { sql, meta: self.meta.clone(), touched: BTreeSet::new(), identity: Arc::clone(identity) };
         let value = body(&mut tx)?;
@@ -207,6 +265,8 @@ fn open_writer(path: &Path, key: &ReplicaKey, create: bool) -> Result<Connection
 
 /// Gives a connection its key and checks that it fits.
 fn unlock(conn: &Connection, key: &ReplicaKey) -> Result<(), ReplicaError> {
+    // What fails is told by the error, not by SQLCipher on the standard error.
+    conn.execute_batch("PRAGMA cipher_log_level = NONE;")?;
     conn.execute_batch(&key.pragma())?;
     conn.execute_batch("PRAGMA cipher_memory_security = OFF;")?;
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;

@@ -3,16 +3,16 @@
 //! `machine` decides and does no I/O; `driver` does I/O and decides nothing. Invariant: what is told as confirmed was
 //! committed here and by the server.
 
-pub(crate) mod state;
-pub(crate) mod backoff;
-pub(crate) mod machine;
 pub(crate) mod apply;
-pub(crate) mod session;
-pub(crate) mod fates;
-pub(crate) mod pull;
+pub(crate) mod backoff;
 pub(crate) mod connect;
 pub(crate) mod driver;
 pub(crate) mod enrol;
+pub(crate) mod fates;
+pub(crate) mod machine;
+pub(crate) mod pull;
+pub(crate) mod session;
+pub(crate) mod state;
 
 use crate::replica::Replica;
 use driver::{Command, Driver};

@@ -8,9 +8,11 @@ use crate::store::documents::{Standing, StoredDocument};
 use crate::store::intents::PendingChange;
 use neonpro_contract::catalogue::Table;
 use neonpro_contract::digest::fingerprint;
-use neonpro_contract::document::{Actor, Clamps, Dispute, Document, DocumentError, EditError, Header, ParsedChange};
-use neonpro_contract::edit::{DocumentChange, DocumentId};
+use neonpro_contract::document::{
+    Actor, Clamps, Dispute, Document, DocumentError, EditError, Header, ParsedChange,
+};
 use neonpro_contract::edit::FieldOp;
+use neonpro_contract::edit::{DocumentChange, DocumentId};
 use neonpro_contract::row::Row;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::LiveDocument;
@@ -33,6 +35,17 @@ pub(crate) struct Working {
     /// Its term in the digest as stored.
     pub fingerprint_before: Option<u128>,
     was_stored: bool,
+}
+
+/// What is to be written about a document.
+pub(crate) struct Finished {
+    /// Its values; other facets' are null.
+    pub row: Row,
+    pub disputes: Vec<Dispute>,
+    /// Its term in the digest.
+    pub fingerprint: Option<u128>,
+    /// What must be stored beside the row.
+    pub store: Option<StoredDocument>,
 }
 
 impl Working {
@@ -97,7 +110,8 @@ impl Working {
         if self.pending.is_empty() && self.current.is_none() {
             return &mut self.confirmed;
         }
-        let (confirmed, pending, epoch, misfits) = (&self.confirmed, &self.pending, self.epoch, &mut self.misfits);
+        let (confirmed, pending, epoch, misfits) =
+            (&self.confirmed, &self.pending, self.epoch, &mut self.misfits);
         self.current.get_or_insert_with(|| {
             let mut document = confirmed.clone();
             *misfits = apply_in_order(&mut document, pending, epoch);
@@ -140,7 +154,8 @@ impl Working {
 
     /// The server merged a pending edit: its change becomes part of the confirmed document.
     pub fn accept(&mut self, n: i64, merged_at: ServerInstant) -> Result<(), DocumentError> {
-        let (accepted, rest) = std::mem::take(&mut self.pending).into_iter().partition(|change| change.n == n);
+        let (accepted, rest) =
+            std::mem::take(&mut self.pending).into_iter().partition(|change| change.n == n);
         self.pending = rest;
         let accepted: Vec<PendingChange> = accepted;
         let mut result = if accepted.is_empty() { Err(DocumentError::MissingDependency) } else { Ok(()) };
@@ -174,7 +189,11 @@ impl Working {
     }
 
     /// Somebody else's change arrived.
-    pub fn apply_remote(&mut self, change: &ParsedChange, merged_at: ServerInstant) -> Result<(), DocumentError> {
+    pub fn apply_remote(
+        &mut self,
+        change: &ParsedChange,
+        merged_at: ServerInstant,
+    ) -> Result<(), DocumentError> {
         self.confirmed.apply(change)?;
         if let Some(current) = &mut self.current
             && current.apply(change).is_err()
@@ -187,7 +206,12 @@ impl Working {
     }
 
     /// The server's whole document replaces the confirmed one.
-    pub fn replace(&mut self, epoch: u32, base: &Row, live: Option<&LiveDocument>) -> Result<(), ReplicaError> {
+    pub fn replace(
+        &mut self,
+        epoch: u32,
+        base: &Row,
+        live: Option<&LiveDocument>,
+    ) -> Result<(), ReplicaError> {
         self.confirmed = match live {
             Some(live) => load_foreign(self.id, &live.saved)?,
             None => Document::genesis(self.id, epoch, base)?,
@@ -219,24 +243,32 @@ impl Working {
         Ok(document.project(&self.clamps, row)?)
     }
 
+    /// Everything there is to write about it. Needs no storage, so many documents are finished side by side.
+    pub fn finish(&mut self, record_stays: bool) -> Result<Finished, ReplicaError> {
+        let mut row = Row::empty(self.table);
+        let disputes = self.project(&mut row)?;
+        Ok(Finished { row, disputes, fingerprint: self.fingerprint(), store: self.storable(record_stays) })
+    }
+
     fn live_heads(&mut self) -> Vec<[u8; 32]> {
         if self.live { self.confirmed.heads() } else { Vec::new() }
     }
 
     /// Its term in the digest now.
-    pub fn fingerprint(&mut self) -> Option<u128> {
+    fn fingerprint(&mut self) -> Option<u128> {
         let heads = self.live_heads();
         self.is_counted().then(|| fingerprint(&self.id, self.epoch, &heads))
     }
 
     /// What must be stored about it; `None` when its row says everything. `record_stays` tells whether the record has
     /// a row.
-    pub fn storable(&mut self, record_stays: bool) -> Option<StoredDocument> {
+    fn storable(&mut self, record_stays: bool) -> Option<StoredDocument> {
         let needed = self.live || self.epoch > 1 || self.is_pending() || self.standing == Standing::Withdrawn;
         if !needed || !record_stays {
             return None;
         }
-        let confirmed = (self.is_counted() && (self.live || self.is_pending())).then(|| self.confirmed.save());
+        let confirmed =
+            (self.is_counted() && (self.live || self.is_pending())).then(|| self.confirmed.save());
         Some(StoredDocument {
             epoch: self.epoch,
             standing: self.standing,

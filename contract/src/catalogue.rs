@@ -4,16 +4,16 @@
 //! dictionary derive from it; a test proves it equals the migrated Postgres schema. It never changes at
 //! run time. Invariant: a table's id, a facet's index and a field's name are never reused.
 
+mod appointment;
 mod clinic;
+mod compliance;
+mod coordination;
+mod finance;
+mod inventory;
 mod patient;
 mod service;
-mod appointment;
-mod inventory;
-mod treatment;
-mod coordination;
-mod compliance;
-mod finance;
 mod system;
+mod treatment;
 
 use crate::value::Column;
 use minicbor::{Decode, Encode};
@@ -23,19 +23,25 @@ use serde::{Deserialize, Serialize};
 pub const CATALOGUE_VERSION: u32 = 1;
 
 /// A table's number: stable, on the wire and in document keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct TableId(#[n(0)] pub u16);
 
 /// Index of a facet within its table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct FacetId(#[n(0)] pub u8);
 
 /// Why data is processed (LGPD art. 7 and 11): the unit a patient grants and withdraws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(index_only)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
@@ -61,8 +67,14 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes, in their stable order.
-    pub const ALL: [Self; 6] =
-        [Self::Operation, Self::Treatment, Self::Photography, Self::DataSharing, Self::Marketing, Self::Research];
+    pub const ALL: [Self; 6] = [
+        Self::Operation,
+        Self::Treatment,
+        Self::Photography,
+        Self::DataSharing,
+        Self::Marketing,
+        Self::Research,
+    ];
 
     /// The stable name, equal to the consent type in `data_consent_records`.
     #[must_use]
@@ -542,7 +554,10 @@ impl Table {
     }
 
     /// Fields kept by the documents of one facet, with their index in the row.
-    pub fn facet_fields(&self, facet: FacetId) -> impl Iterator<Item = (usize, &'static Field)> + Clone + use<> {
+    pub fn facet_fields(
+        &self,
+        facet: FacetId,
+    ) -> impl Iterator<Item = (usize, &'static Field)> + Clone + use<> {
         self.columns()
             .enumerate()
             .filter(move |(_, field)| field.kind != Kind::Derived && field.facet == facet)

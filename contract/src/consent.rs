@@ -74,9 +74,9 @@ pub fn standing(events: &[ConsentEvent], purpose: Purpose) -> Standing {
 /// The earliest withdrawal that some grant did not answer: from then on nothing was covered.
 fn unanswered(events: &[ConsentEvent], purpose: Purpose) -> Option<i64> {
     let answered = |id: &RecordId| {
-        events.iter().any(|event| {
-            event.purpose == purpose && event.given && event.seen_withdrawals.contains(id)
-        })
+        events
+            .iter()
+            .any(|event| event.purpose == purpose && event.given && event.seen_withdrawals.contains(id))
     };
     events
         .iter()
@@ -101,7 +101,13 @@ pub enum Cover {
 /// Relates a capture to a standing. `seen_seq` is the feed cursor the device held: whoever had received the
 /// withdrawal captured after it, whatever the clock says.
 #[must_use]
-pub fn cover(standing: Standing, events: &[ConsentEvent], purpose: Purpose, capture: Capture, seen_seq: i64) -> Cover {
+pub fn cover(
+    standing: Standing,
+    events: &[ConsentEvent],
+    purpose: Purpose,
+    capture: Capture,
+    seen_seq: i64,
+) -> Cover {
     match standing {
         Standing::Never => Cover::Never,
         Standing::Granted { until_us: Some(until), .. } if capture.latest_us() > until => Cover::After,
@@ -111,7 +117,11 @@ pub fn cover(standing: Standing, events: &[ConsentEvent], purpose: Purpose, capt
             let was_granted = events
                 .iter()
                 .any(|event| event.purpose == purpose && event.given && event.at_us <= capture.earliest_us());
-            if !knew && was_granted && capture.latest_us() < at_us { Cover::BeforeWithdrawal } else { Cover::After }
+            if !knew && was_granted && capture.latest_us() < at_us {
+                Cover::BeforeWithdrawal
+            } else {
+                Cover::After
+            }
         }
     }
 }

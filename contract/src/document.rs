@@ -7,12 +7,12 @@
 //! A document starts with a *root* change that creates every container (fixed bytes per table and facet) and, when
 //! the facet already has values, a *genesis* change that is a pure function of (record, epoch, values).
 
-mod root;
-mod header;
 mod change;
-mod write;
-mod read;
+mod header;
 mod json_leaves;
+mod read;
+mod root;
+mod write;
 
 pub use change::{ChangeError, ParsedChange};
 pub use header::Header;

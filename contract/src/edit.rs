@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// One facet of one record: the unit of consent, row security, fan-out and erasure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(array)]
 pub struct DocumentId {
     /// Its table.

@@ -125,7 +125,9 @@ impl Code {
             Self::NotFound => "check that the record still exists here, or hand over to the administrator",
             Self::DeviceRevoked => "hand the tablet to the administrator",
             Self::RoleNotAllowed => "hand over to someone whose role may do this",
-            Self::ConsentMissing | Self::ConsentWithdrawn => "record the patient's consent; the edit is then released",
+            Self::ConsentMissing | Self::ConsentWithdrawn => {
+                "record the patient's consent; the edit is then released"
+            }
             Self::InvalidValue | Self::FieldFixed | Self::LedgerAppendOnly => "correct the value and resend",
             Self::RecordLocked => "add an addendum instead",
             Self::DependsOnSetAside | Self::DependencyExpired => "settle the earlier edit first, then resend",

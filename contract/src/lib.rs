@@ -4,18 +4,18 @@
 //! randomness: time, ids and rows are arguments. Invariant: the same input gives the same bytes and
 //! the same verdict on a tablet and on the server.
 
-pub mod ids;
-pub mod time;
-pub mod limits;
-pub mod value;
 pub mod catalogue;
-pub mod row;
+pub mod consent;
+pub mod digest;
 pub mod document;
 pub mod edit;
 pub mod fate;
-pub mod consent;
+pub mod ids;
+pub mod limits;
 pub mod permissions;
+pub mod row;
 pub mod scope_of_practice;
+pub mod time;
 pub mod validate;
-pub mod digest;
+pub mod value;
 pub mod wire;

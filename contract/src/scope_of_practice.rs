@@ -39,7 +39,13 @@ pub enum ScopeVerdict {
 
 /// The verdict at the act's time. The most specific rule in force wins; among equals, the strictest.
 #[must_use]
-pub fn verdict(rules: &[ScopeRule], professional: Uuid, procedure: Uuid, medication: Option<Uuid>, at_us: i64) -> ScopeVerdict {
+pub fn verdict(
+    rules: &[ScopeRule],
+    professional: Uuid,
+    procedure: Uuid,
+    medication: Option<Uuid>,
+    at_us: i64,
+) -> ScopeVerdict {
     let applies = |rule: &&ScopeRule| {
         rule.professional == professional
             && rule.procedure.is_none_or(|id| id == procedure)
@@ -47,7 +53,8 @@ pub fn verdict(rules: &[ScopeRule], professional: Uuid, procedure: Uuid, medicat
             && rule.from_us <= at_us
             && rule.until_us.is_none_or(|until| at_us < until)
     };
-    let specific = |rule: &ScopeRule| u8::from(rule.procedure.is_some()) + u8::from(rule.medication.is_some());
+    let specific =
+        |rule: &ScopeRule| u8::from(rule.procedure.is_some()) + u8::from(rule.medication.is_some());
     let strict = |rule: &ScopeRule| if !rule.authorised { 2u8 } else { u8::from(rule.supervised) };
     match rules.iter().filter(applies).max_by_key(|rule| (specific(rule), strict(rule))) {
         None => ScopeVerdict::Unruled,
@@ -85,6 +92,9 @@ mod tests {
     #[test]
     fn among_equally_specific_rules_the_strictest_wins() {
         let rules = [rule(Some(7), true, false), rule(Some(7), true, true)];
-        assert_eq!(verdict(&rules, Uuid::from_u128(1), Uuid::from_u128(7), None, 1), ScopeVerdict::Supervised);
+        assert_eq!(
+            verdict(&rules, Uuid::from_u128(1), Uuid::from_u128(7), None, 1),
+            ScopeVerdict::Supervised
+        );
     }
 }

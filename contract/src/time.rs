@@ -14,13 +14,17 @@ pub const US_PER_SECOND: i64 = 1_000_000;
 pub const US_PER_DAY: i64 = 86_400 * US_PER_SECOND;
 
 /// An instant read from a tablet's clock, in µs. Only as good as that clock: see [`Capture`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct DeviceInstant(#[n(0)] pub i64);
 
 /// An instant read from the server's clock, in µs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct ServerInstant(#[n(0)] pub i64);

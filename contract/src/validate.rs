@@ -69,9 +69,11 @@ fn canonical_text(field: &'static Field, text: &str) -> Result<String, Invalid> 
     match field.format {
         Format::Plain if field.kind == crate::catalogue::Kind::Text => long_text(field, text),
         Format::Plain => short_text(field, text),
-        Format::OneOf(values) => {
-            values.iter().find(|value| **value == text).map(|value| (*value).to_owned()).ok_or(invalid("a listed value"))
-        }
+        Format::OneOf(values) => values
+            .iter()
+            .find(|value| **value == text)
+            .map(|value| (*value).to_owned())
+            .ok_or(invalid("a listed value")),
         Format::Cpf => br::cpf::Cpf::parse(text)
             .map(|cpf| cpf.as_str().to_owned())
             .map_err(|_| invalid("a CPF with valid check digits")),
@@ -124,7 +126,8 @@ pub fn record(row: &Row) -> Result<(), Invalid> {
         if field.required && value.is_empty() {
             return Err(Invalid::new(field.name, "a value"));
         }
-        if !value.is_null() && !matches!(value, Value::Json(_)) && canonical(field, value.clone())? != *value {
+        if !value.is_null() && !matches!(value, Value::Json(_)) && canonical(field, value.clone())? != *value
+        {
             return Err(Invalid::new(field.name, "the canonical form of the value"));
         }
     }

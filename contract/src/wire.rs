@@ -3,12 +3,12 @@
 //! Owns every byte between tablet and server. Never touches a socket. Invariant: decoding hostile bytes costs at
 //! most what their length allows, and every page's expansion is bounded before it is allocated.
 
-mod handshake;
-mod push;
-mod page;
-mod rows;
-mod repair;
 mod body;
+mod handshake;
+mod page;
+mod push;
+mod repair;
+mod rows;
 
 pub use body::{pack, unpack};
 pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};

@@ -95,5 +95,5 @@ CREATE TABLE sync_conflict (
 -- Accent-insensitive search. Holds no text itself.
 CREATE VIRTUAL TABLE sync_search USING fts5 (
     name, cpf, phone, email,
-    content = '', contentless_delete = 1, tokenize = "unicode61 remove_diacritics 2"
+    content = '', contentless_delete = 1, detail = none, tokenize = "unicode61 remove_diacritics 2"
 );

@@ -36,9 +36,20 @@ document.documentElement.classList.add("script");
     || region.querySelector("details[open]") !== null
     || [...region.querySelectorAll("input, select, textarea")].some(typedIn);
 
+  // A region that was left alone is fetched again once nobody types in it any more.
+  let leftAlone = false;
   document.body.addEventListener("htmx:oobBeforeSwap", (event) => {
-    if (inUse(event.detail.target)) event.detail.shouldSwap = false;
+    if (!inUse(event.detail.target)) return;
+    event.detail.shouldSwap = false;
+    leftAlone = true;
   });
+  for (const released of ["focusout", "toggle"]) {
+    document.body.addEventListener(released, () => {
+      if (!leftAlone) return;
+      leftAlone = false;
+      announce();
+    }, true);
+  }
 
   // Choices that apply at once; without scripts the form shows its button.
   document.body.addEventListener("change", (event) => {

@@ -4,6 +4,7 @@
 //! a limit, and a view holds text ready to be shown, escaped by the template that shows it.
 
 pub mod agenda;
+pub mod attention;
 pub mod badge;
 pub mod care;
 pub mod kept;

@@ -30,8 +30,7 @@ impl FromRequestParts<App> for Visit {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
         let query = parts.uri.query().unwrap_or("");
         let notice = query.split('&').find_map(|pair| pair.strip_prefix("ok=")).and_then(text::notice);
-        let kept: Vec<&str> =
-            query.split('&').filter(|pair| !pair.is_empty() && !passing(pair)).collect();
+        let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !passing(pair)).collect();
         let path = parts.uri.path();
         let here = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
         let author = cookie(&parts.headers, &author_cookie(app)).and_then(|id| id.parse().ok());

@@ -91,7 +91,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Revoke { database, clinic, device } => revoke(&database, clinic, device).await,
         Command::DemoData { database, patients, seed } => {
             let open = Database::open(&database.source().await?).await?;
-            let network = demo::network(seed, clock::now(), demo::DemoSize { patients, ..Default::default() })?;
+            let network =
+                demo::network(seed, clock::now(), demo::DemoSize { patients, ..Default::default() })?;
             demo::load(&open.store, &network, clock::now()).await?;
             for clinic in &network.clinics {
                 output::line(&json!({ "clinic": clinic.id, "name": clinic.name }).to_string());

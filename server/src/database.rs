@@ -151,7 +151,9 @@ pub async fn prepare(options: &PgConnectOptions) -> Result<Store, DatabaseError>
         .acquire_timeout(ACQUIRE_LIMIT)
         // A connection that comes back inside a transaction would take the next writer's work with it.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-        .connect_with(options.clone().options([("role", "neonpro_server")]).application_name("neonpro-server"))
+        .connect_with(
+            options.clone().options([("role", "neonpro_server")]).application_name("neonpro-server"),
+        )
         .await
         .map_err(during("opening the pool"))?;
     Ok(Store::new(pool))

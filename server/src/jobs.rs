@@ -3,7 +3,7 @@
 mod compaction;
 mod wakeups;
 
-pub use compaction::compact;
+pub use compaction::{compact, compact_above};
 
 use crate::state::AppState;
 use std::time::Duration;

@@ -5,20 +5,20 @@
 
 #[macro_use]
 mod crash;
+pub mod actor;
 pub mod clock;
 pub mod config;
-pub mod postgres;
 pub mod database;
-pub mod actor;
-pub mod store;
-pub mod merge;
-pub mod reconcile;
-pub mod sync;
-pub mod jobs;
-pub mod tls;
-pub mod http;
-pub mod state;
-pub mod serve;
-pub mod telemetry;
 pub mod demo;
+pub mod http;
 pub mod import;
+pub mod jobs;
+pub mod merge;
+pub mod postgres;
+pub mod reconcile;
+pub mod serve;
+pub mod state;
+pub mod store;
+pub mod sync;
+pub mod telemetry;
+pub mod tls;

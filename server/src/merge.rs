@@ -4,12 +4,12 @@
 //! transaction). The task belongs to nobody's socket: a dropped connection cancels nothing. Invariant: an accepted
 //! edit is committed and an ancestor of its documents' heads before anyone hears of it.
 
-mod intake;
 mod facts;
-mod workspace;
+mod group;
+mod intake;
 mod judge;
 mod persist;
-mod group;
+mod workspace;
 
 pub use intake::Incoming;
 pub(crate) use workspace::Workspace;

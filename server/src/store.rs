@@ -3,23 +3,23 @@
 //!
 //! Invariant: every statement on a tenant table runs inside a transaction whose clinic came from an [`Actor`].
 
-pub mod literal;
+pub mod audit;
 pub mod canonical;
-pub mod heads;
+pub mod clinics;
+pub mod consents;
 pub mod devices;
-pub mod enrolments;
 pub mod documents;
 pub mod edits;
+pub mod enrolments;
 pub mod feed;
+pub mod heads;
 pub mod items;
-pub mod audit;
-pub mod consents;
+pub mod literal;
+pub mod load;
+pub mod matters;
 pub mod people;
-pub mod clinics;
 pub mod reference;
 pub mod unnumbered;
-pub mod matters;
-pub mod load;
 
 use crate::actor::Actor;
 use sqlx_core::pool::{Pool, PoolConnection};

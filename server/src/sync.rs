@@ -1,9 +1,9 @@
 //! Sync sessions: one WebSocket per tablet, pushes in, fates and pages out.
 
-pub mod session;
-mod handshake;
-mod puller;
-mod page;
 mod bootstrap;
-mod repair;
+mod handshake;
 mod outbox;
+mod page;
+mod puller;
+mod repair;
+pub mod session;

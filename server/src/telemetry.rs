@@ -1,8 +1,8 @@
 //! Logs and metrics. Neither ever holds patient data: ids, counts, codes and durations only.
 
 use neonpro_contract::wire::EditFate;
-use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -52,7 +52,12 @@ impl Default for Metrics {
         registry.register("sync_sessions", "Open sync sessions", metrics.sessions.clone());
         registry.register("edits", "Edits by fate", metrics.edits.clone());
         registry.register("feed_pages", "Feed pages sent", metrics.pages.clone());
-        registry.register_with_unit("received", "Frames received", Unit::Bytes, metrics.bytes_received.clone());
+        registry.register_with_unit(
+            "received",
+            "Frames received",
+            Unit::Bytes,
+            metrics.bytes_received.clone(),
+        );
         registry.register_with_unit("sent", "Frames sent", Unit::Bytes, metrics.bytes_sent.clone());
         registry.register("digest_mismatches", "Digest disagreements", metrics.digest_mismatches.clone());
         registry.register_with_unit("merge", "Group commits", Unit::Seconds, metrics.merge_seconds.clone());

@@ -185,7 +185,8 @@ fn shares_are_those_of_a_clinic() {
     for record in whole().clinics.iter().flat_map(|clinic| rows(clinic, "patients")) {
         allergic += usize::from(!record.row.get("allergies").is_null());
         for column in ["photo_consent", "data_processing_consent", "marketing_consent"] {
-            *booleans.entry(column).or_default() += usize::from(record.row.get(column).as_bool().unwrap_or(false));
+            *booleans.entry(column).or_default() +=
+                usize::from(record.row.get(column).as_bool().unwrap_or(false));
         }
     }
     let of = |column| percent(booleans[column], 2_000);

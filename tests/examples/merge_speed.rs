@@ -42,7 +42,8 @@ fn main() {
         }
         for _ in 0..5 {
             let id = document("patients", patients[0], 0);
-            let edit = device.edit(author, &[(id, false, vec![put("phone", json!(format!("{:?}", Instant::now())))])]);
+            let edit = device
+                .edit(author, &[(id, false, vec![put("phone", json!(format!("{:?}", Instant::now())))])]);
             let began = Instant::now();
             world.push(clinic, vec![edit]).await;
             println!("single: {:?}", began.elapsed());

@@ -19,7 +19,7 @@ const PREFIX: &str = "neonpro-world-";
 struct Cluster {
     superuser: PgConnectOptions,
     network: DemoNetwork,
-    _embedded: EmbeddedPostgres,
+    embedded: EmbeddedPostgres,
 }
 
 fn cluster() -> &'static Cluster {
@@ -47,7 +47,7 @@ async fn start() -> Cluster {
     demo::load(&store, &network, clock::now()).await.unwrap();
     store.close().await;
     admin.close().await.unwrap();
-    Cluster { superuser, network, _embedded: embedded }
+    Cluster { superuser, network, embedded }
 }
 
 /// A place for the cluster, named after this process. A static is never dropped, so each run clears away what runs
@@ -67,6 +67,7 @@ fn own_directory() -> PathBuf {
 
 /// A database of its own.
 pub struct TestDatabase {
+    name: String,
     /// How a superuser reaches it.
     pub options: PgConnectOptions,
     /// The server's door to it.
@@ -88,7 +89,72 @@ impl TestDatabase {
         drop(copying);
         let options = cluster.superuser.clone().database(&name);
         let store = prepare(&options).await.unwrap();
-        Self { options, store }
+        Self { name, options, store }
+    }
+
+    /// Puts every row of the clinic's tables aside, as a backup would.
+    pub async fn backup(&self) -> String {
+        let name = format!("{}_backup", self.name);
+        self.copy(&self.name, &name).await;
+        name
+    }
+
+    /// Brings the tables back to a backup: what was written since is gone.
+    pub async fn restore(&self, backup: &str) {
+        let broken = format!("{}_broken", self.name);
+        let mut admin = cluster().superuser.connect().await.unwrap();
+        self.disconnect(&mut admin, &self.name).await;
+        admin
+            .execute(AssertSqlSafe(format!("alter database {} rename to {broken}", self.name)))
+            .await
+            .unwrap();
+        admin
+            .execute(AssertSqlSafe(format!("alter database {backup} rename to {}", self.name)))
+            .await
+            .unwrap();
+        admin
+            .execute(AssertSqlSafe(format!("alter database {} allow_connections true", self.name)))
+            .await
+            .unwrap();
+    }
+
+    async fn copy(&self, from: &str, to: &str) {
+        let mut admin = cluster().superuser.connect().await.unwrap();
+        self.disconnect(&mut admin, from).await;
+        admin.execute(AssertSqlSafe(format!("create database {to} template {from}"))).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("alter database {from} allow_connections true"))).await.unwrap();
+    }
+
+    /// Ends every connection to a database and lets no new one in: the pool reconnects later.
+    async fn disconnect(&self, admin: &mut PgConnection, name: &str) {
+        admin.execute(AssertSqlSafe(format!("alter database {name} allow_connections false"))).await.unwrap();
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        sqlx_core::query::query(end).bind(name.to_owned()).execute(&mut *admin).await.unwrap();
+        let left = "select count(*) from pg_stat_activity where datname = $1";
+        loop {
+            let count: i64 = sqlx_core::query_scalar::query_scalar(left)
+                .bind(name.to_owned())
+                .fetch_one(&mut *admin)
+                .await
+                .unwrap();
+            if count == 0 {
+                return;
+            }
+        }
+    }
+
+    /// How another process reaches it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let settings = cluster().embedded.superuser_options();
+        format!(
+            "postgres://{}:{}@localhost:{}/{}?host={}",
+            settings.user,
+            settings.password,
+            settings.port,
+            self.name,
+            settings.socket_dir.display()
+        )
     }
 
     /// A connection row security does not bind.

@@ -3,19 +3,19 @@
 //! Owns the processes it starts and the directory it keeps them in. Never talks to anything but loopback, never touches a
 //! database or a tablet it did not make. Invariant: when the demo ends, however it ends, so does everything it started.
 
-pub mod place;
+pub mod answer;
+pub mod books;
+pub mod check;
 pub mod child;
 pub mod http;
 pub mod metrics;
-pub mod server;
-pub mod tablet;
-pub mod script;
-pub mod answer;
-pub mod books;
-pub mod view;
 pub mod page;
+pub mod place;
+pub mod script;
+pub mod server;
 pub mod show;
-pub mod check;
+pub mod tablet;
+pub mod view;
 
 use std::path::PathBuf;
 

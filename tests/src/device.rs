@@ -93,16 +93,16 @@ impl Device {
             seen_seq: self.seen_seq,
         };
         let actor = Actor::of(self.id, self.generation);
-        let changes = work
-            .iter()
-            .map(|(id, create, ops)| {
-                let document = self.documents.entry(*id).or_insert_with(|| {
-                    Document::genesis(*id, 1, &Row::empty(id.table().unwrap())).unwrap()
-                });
-                let (bytes, _) = document.edit(actor, &header, *create, ops).unwrap();
-                DocumentChange { document: *id, epoch: 1, change: bytes.into() }
-            })
-            .collect();
+        let changes =
+            work.iter()
+                .map(|(id, create, ops)| {
+                    let document = self.documents.entry(*id).or_insert_with(|| {
+                        Document::genesis(*id, 1, &Row::empty(id.table().unwrap())).unwrap()
+                    });
+                    let (bytes, _) = document.edit(actor, &header, *create, ops).unwrap();
+                    DocumentChange { document: *id, epoch: 1, change: bytes.into() }
+                })
+                .collect();
         Envelope {
             edit,
             device: self.id,

@@ -74,7 +74,8 @@ impl Fleet {
         let mut scoped = self.database.store.begin(&Actor::system(clinic)).await.unwrap();
         let items = scoped.list_open_items(1_000).await.unwrap();
         scoped.rollback().await.unwrap();
-        let mut names: Vec<String> = items.into_iter().map(|item| format!("{}/{}", item.kind, item.code)).collect();
+        let mut names: Vec<String> =
+            items.into_iter().map(|item| format!("{}/{}", item.kind, item.code)).collect();
         names.sort();
         names
     }
@@ -119,7 +120,8 @@ impl Tablet {
     /// Waits until the feed was applied up to a number.
     pub async fn reaches(&mut self, seq: i64) {
         let waited =
-            tokio::time::timeout(LIMIT, self.handle.wait_for(|state| state.cursor >= seq && state.quiet)).await;
+            tokio::time::timeout(LIMIT, self.handle.wait_for(|state| state.cursor >= seq && state.quiet))
+                .await;
         assert!(matches!(waited, Ok(Some(_))), "never reached {seq}: {:?}", self.handle.state());
     }
 }

@@ -13,9 +13,12 @@
     reason = "this crate is test support: a broken world should stop the test where it broke"
 )]
 
-pub mod cluster;
-pub mod device;
-pub mod world;
-pub mod fleet;
-pub mod compare;
 pub mod bench;
+pub mod cluster;
+pub mod compare;
+pub mod demo;
+pub mod device;
+pub mod fleet;
+pub mod process;
+pub mod raw;
+pub mod world;

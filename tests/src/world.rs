@@ -50,7 +50,10 @@ impl World {
     pub async fn device_for(&self, clinic: ClinicId, audience: Audience) -> Device {
         let device = Device::new(clinic);
         let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
-        scoped.append_device(device.id, "tablet", &device.public_key(), audience, clock::now()).await.unwrap();
+        scoped
+            .append_device(device.id, "tablet", &device.public_key(), audience, clock::now())
+            .await
+            .unwrap();
         scoped.commit().await.unwrap();
         device
     }
@@ -70,7 +73,8 @@ impl World {
     /// A record of a clinic, by place in the demo data.
     #[must_use]
     pub fn record(&self, clinic: usize, name: &str, index: usize) -> (Uuid, &'static Row) {
-        let mut records = self.clinic(clinic).batch.records().iter().filter(|record| record.table.name == name);
+        let mut records =
+            self.clinic(clinic).batch.records().iter().filter(|record| record.table.name == name);
         records.nth(index).map(|record| (record.id.0, &record.row)).unwrap()
     }
 

@@ -19,7 +19,8 @@ const MEMBERSHIPS_MAX: usize = 8;
 /// The author's role in this clinic; `None` for nobody's. A membership the server has not confirmed has the least.
 pub(crate) fn find_role(conn: &Connection, author: AuthorId) -> Result<Option<Role>, ReplicaError> {
     let table = table_named("clinic_professionals")?;
-    let condition = "professional_id = ?1 AND is_active IS NOT 0 AND retired_at IS NULL ORDER BY feed_seq DESC";
+    let condition =
+        "professional_id = ?1 AND is_active IS NOT 0 AND retired_at IS NULL ORDER BY feed_seq DESC";
     let author = SqlValue::Blob(author.0.as_bytes().to_vec());
     let memberships = records::list(conn, table, condition, &[author], MEMBERSHIPS_MAX)?;
     let role = |stored: &records::StoredRow| {
@@ -47,7 +48,11 @@ pub(crate) fn authority(planned: &[Planned], role: Role, audience: Audience) -> 
 }
 
 /// Whether records to be created are new and others are here.
-pub(crate) fn existence(conn: &Connection, batch: &mut Batch, planned: &[Planned]) -> Result<(), EditRejected> {
+pub(crate) fn existence(
+    conn: &Connection,
+    batch: &mut Batch,
+    planned: &[Planned],
+) -> Result<(), EditRejected> {
     for part in planned {
         let record = part.document.record;
         let created = planned.iter().any(|other| other.create && other.document.record == record);
@@ -75,7 +80,9 @@ pub(crate) fn result(
     for part in planned {
         batch.project(conn, part.document)?;
         let record = batch.record(conn, part.table, part.document.record)?;
-        let Some(facet) = part.table.facet(part.document.facet) else { return Err(EditRejected::UnknownTable) };
+        let Some(facet) = part.table.facet(part.document.facet) else {
+            return Err(EditRejected::UnknownTable);
+        };
         let serves = purpose(facet, &record.row);
         if !audience.sees(serves) {
             return Err(EditRejected::NotHeldHere);

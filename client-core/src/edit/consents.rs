@@ -107,7 +107,9 @@ fn patient_of(
             PatientLink::Own => return Ok(Some(PatientId(id.0))),
             PatientLink::Field(field) | PatientLink::Parent(field) => field,
         };
-        let Some(named): Option<Uuid> = batch.record(conn, at, id)?.row.get(field).as_uuid() else { return Ok(None) };
+        let Some(named): Option<Uuid> = batch.record(conn, at, id)?.row.get(field).as_uuid() else {
+            return Ok(None);
+        };
         if matches!(at.patient, PatientLink::Field(_)) {
             return Ok(Some(PatientId(named)));
         }

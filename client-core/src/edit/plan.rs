@@ -6,8 +6,6 @@ use neonpro_contract::catalogue::{Default, FacetId, Field, Kind, Lifecycle, Tabl
 use neonpro_contract::edit::{DocumentId, DocumentIntent, FieldOp};
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::limits::EDIT_DOCUMENTS_MAX;
-use neonpro_contract::row::Row;
-use neonpro_contract::validate;
 use serde_json::{Value as Json, json};
 
 /// What an edit does to one document.
@@ -81,7 +79,8 @@ pub(crate) fn per_facet(draft: &Draft) -> Result<Vec<Draft>, EditRejected> {
             own.push((FacetId(0), bare(FacetId(0))));
         }
         for op in &part.ops {
-            let field = table.field(op.field()).ok_or_else(|| EditRejected::UnknownField(op.field().to_owned()))?.1;
+            let field =
+                table.field(op.field()).ok_or_else(|| EditRejected::UnknownField(op.field().to_owned()))?.1;
             match own.iter_mut().find(|(facet, _)| *facet == field.facet) {
                 Some((_, document)) => document.ops.push(op.clone()),
                 None => own.push((field.facet, DraftDocument { ops: vec![op.clone()], ..bare(field.facet) })),
@@ -130,7 +129,9 @@ fn translate(field: &'static Field, op: &FieldOp) -> Result<Vec<FieldOp>, EditRe
         (Kind::Text, Json::Null) => vec![FieldOp::Text { field: name.clone(), value: String::new() }],
         (Kind::Set, Json::Array(members)) => members
             .iter()
-            .map(|member| member.as_str().map(|member| FieldOp::Add { field: name.clone(), member: member.to_owned() }))
+            .map(|member| {
+                member.as_str().map(|member| FieldOp::Add { field: name.clone(), member: member.to_owned() })
+            })
             .collect::<Option<_>>()
             .ok_or_else(wrong)?,
         (Kind::Json, Json::Object(_)) => vec![FieldOp::Merge { field: name.clone(), patch: value.clone() }],
@@ -165,16 +166,5 @@ fn fixed_default(default: Default) -> Option<Json> {
         Default::Bool(flag) => Some(json!(flag)),
         Default::Int(number) => Some(json!(number)),
         Default::Null | Default::CapturedAt | Default::Empty => None,
-    }
-}
-
-/// What a new record shows in the server's fields until the server has spoken.
-pub(crate) fn fill_derived_defaults(row: &mut Row) {
-    let table = row.table();
-    for (index, field) in table.columns().enumerate().filter(|(_, field)| field.kind == Kind::Derived) {
-        let value = fixed_default(field.default).and_then(|json| validate::from_json(field, &json).ok());
-        if let Some(value) = value.filter(|_| row.at(index).is_null()) {
-            row.set_at(index, value);
-        }
     }
 }

@@ -13,7 +13,11 @@ pub(crate) struct Sealed {
 }
 
 /// Encodes and signs an edit.
-pub(crate) fn seal(identity: &Identity, intent: &Intent, changes: &[DocumentChange]) -> Result<Sealed, EditRejected> {
+pub(crate) fn seal(
+    identity: &Identity,
+    intent: &Intent,
+    changes: &[DocumentChange],
+) -> Result<Sealed, EditRejected> {
     let envelope = Envelope {
         edit: intent.edit,
         device: identity.device,

@@ -28,7 +28,8 @@ fn every_facet_of_every_table_is_created_edited_and_kept_offline() {
     for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic && !table.facets.is_empty()) {
         let creator = author(role(table, FacetId(0)));
         // Alerts are raised by the server: a device has nothing to create them with but their resolution.
-        let created = tablet.replica.edit(Draft::new(creator).create(table.name, values(table, FacetId(0)))).unwrap();
+        let created =
+            tablet.replica.edit(Draft::new(creator).create(table.name, values(table, FacetId(0)))).unwrap();
         let id = created.record().unwrap();
         for facet in table.facet_ids() {
             let author = author(role(table, facet));
@@ -52,10 +53,15 @@ fn every_facet_of_every_table_is_created_edited_and_kept_offline() {
         let field = neonpro_contract::catalogue::table(table).unwrap().field(name).unwrap().1;
         let row = tablet.replica.row(table, id).unwrap().unwrap();
         match (field.kind, row.get(name)) {
-            (Kind::Set, Value::Texts(members)) => assert!(members.len() == 3 && members.contains(&"três".to_owned())),
+            (Kind::Set, Value::Texts(members)) => {
+                assert!(members.len() == 3 && members.contains(&"três".to_owned()))
+            }
             (Kind::Set, Value::Uuids(members)) => assert_eq!(members.len(), 3),
             (Kind::Json, Value::Json(merged)) => {
-                assert_eq!(merged["chave"], json!({"dentro": value(field)["chave"]["dentro"], "outra": true}));
+                assert_eq!(
+                    merged["chave"],
+                    json!({"dentro": value(field)["chave"]["dentro"], "outra": true})
+                );
             }
             (_, kept) => assert_eq!(*kept, validate::from_json(field, &json).unwrap(), "{table}.{name}"),
         }
@@ -71,7 +77,8 @@ fn everything_made_offline_is_the_same_on_the_server_after_a_sync() {
     let mut made = Vec::new();
     for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic && !table.facets.is_empty()) {
         let creator = author(role(table, FacetId(0)));
-        let created = tablet.replica.edit(Draft::new(creator).create(table.name, values(table, FacetId(0)))).unwrap();
+        let created =
+            tablet.replica.edit(Draft::new(creator).create(table.name, values(table, FacetId(0)))).unwrap();
         made.push((table.name, created.record().unwrap()));
     }
     tablet.sync(&mut server);
@@ -94,7 +101,10 @@ fn defaults_and_capture_time_are_filled_in_at_creation() {
     let tablet = synced(1, &mut server());
     let edited = tablet
         .replica
-        .edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Bia")), ("cpf", json!("111.444.777-35"))]))
+        .edit(
+            Draft::new(ASSISTANT)
+                .create("patients", [("name", json!("Bia")), ("cpf", json!("111.444.777-35"))]),
+        )
         .unwrap();
     let row = tablet.replica.row("patients", edited.record().unwrap()).unwrap().unwrap();
     assert_eq!(row.get("is_active"), &Value::Bool(true));
@@ -133,7 +143,12 @@ fn an_edit_that_does_not_fit_is_refused_with_its_code_and_leaves_nothing_behind(
         ("nothing_to_do", draft(ADMIN)),
         (
             "several_purposes",
-            draft(PROFESSIONAL).put("patients", ANA, "phone", json!("1")).add("patients", ANA, "allergies", "iodo"),
+            draft(PROFESSIONAL).put("patients", ANA, "phone", json!("1")).add(
+                "patients",
+                ANA,
+                "allergies",
+                "iodo",
+            ),
         ),
         ("ledger_append_only", draft(ADMIN).put("payments", ANA, "transaction_id", json!("x"))),
         ("ledger_append_only", draft(ADMIN).retire("payments", ANA, "x")),
@@ -201,13 +216,18 @@ fn a_front_desk_tablet_neither_shows_nor_writes_health() {
 fn consent_is_previewed_and_a_new_grant_names_the_withdrawals_it_had_seen() {
     let tablet = synced(1, &mut server());
     let plan = || {
-        Draft::new(PROFESSIONAL).create("treatment_plans", [("patient_id", json!(ANA)), ("title", json!("Pele"))])
+        Draft::new(PROFESSIONAL)
+            .create("treatment_plans", [("patient_id", json!(ANA)), ("title", json!("Pele"))])
     };
     let consent = |given: bool| {
         tablet.hand.advance_us(60_000_000_000);
         let draft = Draft::new(ASSISTANT).create(
             "data_consent_records",
-            [("patient_id", json!(ANA)), ("consent_type", json!("treatment")), ("consent_given", json!(given))],
+            [
+                ("patient_id", json!(ANA)),
+                ("consent_type", json!("treatment")),
+                ("consent_given", json!(given)),
+            ],
         );
         tablet.replica.edit(draft).unwrap().record().unwrap()
     };
@@ -239,12 +259,17 @@ fn a_locked_session_takes_addenda_only() {
     let session = tablet.replica.new_record_id();
     let draft = Draft::new(PROFESSIONAL)
         .create_as("treatment_plans", plan, [("patient_id", json!(ANA)), ("title", json!("Pele"))])
-        .create_as("treatment_sessions", session, [("treatment_plan_id", json!(plan)), ("session_number", json!(1))]);
+        .create_as(
+            "treatment_sessions",
+            session,
+            [("treatment_plan_id", json!(plan)), ("session_number", json!(1))],
+        );
     tablet.replica.edit(draft).unwrap();
     tablet.put(PROFESSIONAL, "treatment_sessions", session, "locked_at", json!(NOON));
     let notes = Draft::new(PROFESSIONAL).text("treatment_sessions", session, "notes", "tarde demais");
     assert_eq!(tablet.replica.edit(notes).unwrap_err().code(), "record_locked");
-    let addendum = Draft::new(PROFESSIONAL).merge("treatment_sessions", session, "addenda", json!({"1": "esqueci"}));
+    let addendum =
+        Draft::new(PROFESSIONAL).merge("treatment_sessions", session, "addenda", json!({"1": "esqueci"}));
     tablet.replica.edit(addendum).unwrap();
 }
 
@@ -261,8 +286,7 @@ fn retiring_says_who_when_and_why() {
 #[test]
 fn an_edit_larger_than_the_limits_is_refused_before_it_is_stored() {
     let tablet = synced(1, &mut server());
-    let draft = (0..33).fold(Draft::new(ASSISTANT), |draft, n| {
-        draft.create("patients", [("name", json!(format!("P{n}")))])
-    });
+    let draft = (0..33)
+        .fold(Draft::new(ASSISTANT), |draft, n| draft.create("patients", [("name", json!(format!("P{n}")))]));
     assert_eq!(tablet.replica.edit(draft).unwrap_err().code(), "too_large");
 }

@@ -52,7 +52,9 @@ impl Replica {
         self.inner.store.read(|conn| {
             let mut found = Vec::new();
             for state in [State::Rejected, State::SetAside, State::Held] {
-                found.extend(intents::list_in_state(conn, state)?.into_iter().map(|stored| attention(state, stored)));
+                found.extend(
+                    intents::list_in_state(conn, state)?.into_iter().map(|stored| attention(state, stored)),
+                );
             }
             Ok(found)
         })

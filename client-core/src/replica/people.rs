@@ -43,7 +43,9 @@ impl Replica {
             let mut users: Vec<User> = Vec::new();
             let condition = "retired_at IS NULL ORDER BY feed_seq DESC";
             for member in records::list(conn, members, condition, &[], USERS_MAX)? {
-                let Some(id) = member.row.get("professional_id").as_uuid().map(neonpro_contract::ids::RecordId) else {
+                let Some(id) =
+                    member.row.get("professional_id").as_uuid().map(neonpro_contract::ids::RecordId)
+                else {
                     continue;
                 };
                 let Some(person) = records::find(conn, people, id)? else { continue };
@@ -56,7 +58,12 @@ impl Replica {
                     author: AuthorId(id.0),
                     name: text(person.row.get("name")),
                     profession: text(person.row.get("professional_type")),
-                    role: member.row.get("role").as_text().and_then(Role::from_name).unwrap_or(Role::Assistant),
+                    role: member
+                        .row
+                        .get("role")
+                        .as_text()
+                        .and_then(Role::from_name)
+                        .unwrap_or(Role::Assistant),
                     is_active: active(member.row.get("is_active")) && active(person.row.get("is_active")),
                 });
             }

@@ -38,14 +38,29 @@ impl Replica {
     /// # Errors
     /// A statement that does not prepare or would write, or one that takes too long.
     pub fn query(&self, sql: &str, params: &[Json], limit: usize) -> Result<QueryResult, ReplicaError> {
-        self.inner.store.read(|conn| {
-            let until = Instant::now() + QUERY_MAX;
-            conn.progress_handler(STEPS_PER_LOOK, Some(move || Instant::now() > until))?;
-            let result = run(conn, sql, params, limit);
-            conn.progress_handler(STEPS_PER_LOOK, None::<fn() -> bool>)?;
-            result
-        })
+        within(self, QUERY_MAX, |conn| run(conn, sql, params, limit))
     }
+}
+
+/// Reads with a limit on the time it takes.
+fn within<T>(
+    replica: &Replica,
+    limit: Duration,
+    body: impl FnOnce(&Connection) -> Result<T, ReplicaError>,
+) -> Result<T, ReplicaError> {
+    replica.inner.store.read(|conn| {
+        let started = Instant::now();
+        conn.progress_handler(STEPS_PER_LOOK, Some(move || started.elapsed() > limit))?;
+        let result = body(conn);
+        conn.progress_handler(STEPS_PER_LOOK, None::<fn() -> bool>)?;
+        result
+    })
+}
+
+/// One statement with a limit of its own.
+#[cfg(test)]
+pub(crate) fn run_within(replica: &Replica, sql: &str, limit: Duration) -> Result<QueryResult, ReplicaError> {
+    within(replica, limit, |conn| run(conn, sql, &[], 1))
 }
 
 fn run(conn: &Connection, sql: &str, params: &[Json], limit: usize) -> Result<QueryResult, ReplicaError> {
@@ -61,7 +76,8 @@ fn run(conn: &Connection, sql: &str, params: &[Json], limit: usize) -> Result<Qu
         if found.len() == limit {
             return Ok(QueryResult { columns, rows: found, more: true });
         }
-        let values = (0..columns.len()).map(|at| Ok(shown(row.get_ref(at)?))).collect::<Result<_, ReplicaError>>()?;
+        let values =
+            (0..columns.len()).map(|at| Ok(shown(row.get_ref(at)?))).collect::<Result<_, ReplicaError>>()?;
         found.push(values);
     }
     Ok(QueryResult { columns, rows: found, more: false })
@@ -71,9 +87,11 @@ fn run(conn: &Connection, sql: &str, params: &[Json], limit: usize) -> Result<Qu
 fn refused(error: rusqlite::Error) -> ReplicaError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::OperationInterrupted) => ReplicaError::QueryTooSlow,
-        Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-            error.into()
-        }
+        Some(
+            rusqlite::ErrorCode::DiskFull
+            | rusqlite::ErrorCode::DatabaseCorrupt
+            | rusqlite::ErrorCode::NotADatabase,
+        ) => error.into(),
         _ => ReplicaError::QueryRefused { reason: error.to_string() },
     }
 }

@@ -31,7 +31,12 @@ impl Replica {
     ///
     /// # Errors
     /// No such table or column, or a storage failure.
-    pub fn rows(&self, table: &str, equal: &[(&str, Value)], limit: usize) -> Result<Vec<StoredRow>, ReplicaError> {
+    pub fn rows(
+        &self,
+        table: &str,
+        equal: &[(&str, Value)],
+        limit: usize,
+    ) -> Result<Vec<StoredRow>, ReplicaError> {
         let table = table_named(table)?;
         let mut condition = String::from("1");
         let mut params = Vec::new();
@@ -69,7 +74,9 @@ fn owned(value: &Value) -> SqlValue {
     match crate::store::value::Sql(value).to_sql() {
         Ok(rusqlite::types::ToSqlOutput::Owned(value)) => value,
         Ok(rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Text(bytes))) => text(bytes),
-        Ok(rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Blob(bytes))) => SqlValue::Blob(bytes.to_vec()),
+        Ok(rusqlite::types::ToSqlOutput::Borrowed(rusqlite::types::ValueRef::Blob(bytes))) => {
+            SqlValue::Blob(bytes.to_vec())
+        }
         _ => SqlValue::Null,
     }
 }

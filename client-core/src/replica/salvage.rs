@@ -30,10 +30,12 @@ impl Replica {
         let mut rows = statement.query([])?;
         loop {
             match rows.next() {
-                Ok(Some(row)) => match row.get::<_, String>(0).ok().and_then(|text| serde_json::from_str(&text).ok()) {
-                    Some(intent) => salvage.edits.push(intent),
-                    None => salvage.incomplete = true,
-                },
+                Ok(Some(row)) => {
+                    match row.get::<_, String>(0).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+                        Some(intent) => salvage.edits.push(intent),
+                        None => salvage.incomplete = true,
+                    }
+                }
                 Ok(None) => return Ok(salvage),
                 Err(_) => {
                     salvage.incomplete = true;

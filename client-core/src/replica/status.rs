@@ -111,8 +111,10 @@ impl Replica {
         let meta = self.inner.store.meta()?;
         let sync = self.inner.sync.borrow().clone();
         let (waiting, needs_attention) = self.inner.store.read(|conn| {
-            let waiting =
-                Waiting { edits: outbox::count_waiting(conn)?, records: outbox::count_waiting_records(conn)? };
+            let waiting = Waiting {
+                edits: outbox::count_waiting(conn)?,
+                records: outbox::count_waiting_records(conn)?,
+            };
             let attention = outbox::count_attention(conn)?;
             Ok::<_, ReplicaError>((waiting, attention))
         })?;
@@ -157,11 +159,13 @@ impl Replica {
     pub fn record_state(&self, table: &str, id: RecordId) -> Result<Option<RecordState>, ReplicaError> {
         let table = table_named(table)?;
         self.inner.store.read(|conn| {
-            let sql = "SELECT max(CASE i.state WHEN 4 THEN 9 WHEN 5 THEN 9 WHEN 2 THEN 8 WHEN 1 THEN 7 ELSE 6 END)
+            let sql =
+                "SELECT max(CASE i.state WHEN 4 THEN 9 WHEN 5 THEN 9 WHEN 2 THEN 8 WHEN 1 THEN 7 ELSE 6 END)
                 FROM sync_change c JOIN sync_intent i ON i.n = c.n
                 WHERE c.record = ?1 AND c.table_id = ?2 AND i.state < 6";
-            let worst: Option<i64> =
-                conn.prepare_cached(sql)?.query_row(params![id.0.as_bytes(), table.id.0], |row| row.get(0))?;
+            let worst: Option<i64> = conn
+                .prepare_cached(sql)?
+                .query_row(params![id.0.as_bytes(), table.id.0], |row| row.get(0))?;
             let live = matches!(self.inner.sync.borrow().connection, Connection::Live { .. });
             Ok(match worst {
                 Some(9) => Some(RecordState::SetAside),

@@ -52,11 +52,17 @@ pub(crate) fn replace(
     now_us: i64,
 ) -> Result<bool, ReplicaError> {
     let stored: Vec<(String, String)> = conn
-        .prepare_cached("SELECT field, choices FROM sync_conflict WHERE record = ?1 AND table_id = ?2 AND facet = ?3")?
-        .query_map(params![id.record.0.as_bytes(), id.table.0, id.facet.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .prepare_cached(
+            "SELECT field, choices FROM sync_conflict WHERE record = ?1 AND table_id = ?2 AND facet = ?3",
+        )?
+        .query_map(params![id.record.0.as_bytes(), id.table.0, id.facet.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     let mut changed = false;
-    for (field, _) in stored.iter().filter(|(field, _)| disputes.iter().all(|dispute| dispute.field.name != *field)) {
+    for (field, _) in
+        stored.iter().filter(|(field, _)| disputes.iter().all(|dispute| dispute.field.name != *field))
+    {
         conn.prepare_cached(
             "DELETE FROM sync_conflict WHERE record = ?1 AND table_id = ?2 AND facet = ?3 AND field = ?4",
         )?
@@ -64,7 +70,8 @@ pub(crate) fn replace(
         changed = true;
     }
     for dispute in disputes {
-        let choices = serde_json::to_string(&choices(dispute)).map_err(|_| ReplicaError::Bookkeeping("conflict"))?;
+        let choices =
+            serde_json::to_string(&choices(dispute)).map_err(|_| ReplicaError::Bookkeeping("conflict"))?;
         if stored.iter().any(|(field, text)| field == dispute.field.name && *text == choices) {
             continue;
         }

@@ -67,7 +67,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(DocumentId, StoredDocument)> {
 }
 
 pub(crate) fn find(conn: &Connection, id: &DocumentId) -> Result<Option<StoredDocument>, ReplicaError> {
-    let sql = format!("SELECT {COLUMNS} FROM sync_document WHERE table_id = ?1 AND record = ?2 AND facet = ?3");
+    let sql =
+        format!("SELECT {COLUMNS} FROM sync_document WHERE table_id = ?1 AND record = ?2 AND facet = ?3");
     Ok(conn.prepare_cached(&sql)?.query_row(key(id), read).optional()?.map(|(_, document)| document))
 }
 
@@ -78,7 +79,11 @@ pub(crate) fn list_all(conn: &Connection) -> Result<Vec<(DocumentId, StoredDocum
     Ok(conn.prepare_cached(sql)?.query_map([], read)?.collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn upsert(conn: &Connection, id: &DocumentId, document: &StoredDocument) -> Result<(), ReplicaError> {
+pub(crate) fn upsert(
+    conn: &Connection,
+    id: &DocumentId,
+    document: &StoredDocument,
+) -> Result<(), ReplicaError> {
     let sql = "INSERT INTO sync_document (table_id, record, facet, epoch, standing, confirmed, heads, clamps)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (table_id, record, facet) DO UPDATE SET
         epoch = excluded.epoch, standing = excluded.standing, confirmed = excluded.confirmed, heads = excluded.heads,

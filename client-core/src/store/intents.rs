@@ -84,7 +84,8 @@ pub(crate) struct StoredIntent {
 const COLUMNS: &str = "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
-    let (state, intent, code) = (row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(4)?);
+    let (state, intent, code) =
+        (row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, Option<String>>(4)?);
     let n = row.get(0)?;
     let reexpressed = match row.get::<_, i64>(3)? {
         0 => Reexpressed::Never,
@@ -119,7 +120,11 @@ pub(crate) fn append(
 }
 
 /// Stores the changes of an edit, in order.
-pub(crate) fn append_changes(conn: &Connection, n: i64, changes: &[DocumentChange]) -> Result<(), ReplicaError> {
+pub(crate) fn append_changes(
+    conn: &Connection,
+    n: i64,
+    changes: &[DocumentChange],
+) -> Result<(), ReplicaError> {
     let sql = "INSERT INTO sync_change (n, position, table_id, record, facet, epoch, bytes)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut statement = conn.prepare_cached(sql)?;
@@ -141,15 +146,21 @@ pub(crate) fn append_changes(conn: &Connection, n: i64, changes: &[DocumentChang
 /// The changes of an edit, in order.
 pub(crate) fn list_changes(conn: &Connection, n: i64) -> Result<Vec<DocumentChange>, ReplicaError> {
     let sql = "SELECT table_id, record, facet, epoch, bytes FROM sync_change WHERE n = ?1 ORDER BY position";
-    let changes = conn.prepare_cached(sql)?.query_map([n], |row| {
-        let document = DocumentId {
-            table: TableId(row.get(0)?),
-            record: RecordId(Uuid::from_bytes(row.get(1)?)),
-            facet: FacetId(row.get(2)?),
-        };
-        Ok(DocumentChange { document, epoch: row.get(3)?, change: ByteVec::from(row.get::<_, Vec<u8>>(4)?) })
-    })?
-    .collect::<Result<_, _>>()?;
+    let changes = conn
+        .prepare_cached(sql)?
+        .query_map([n], |row| {
+            let document = DocumentId {
+                table: TableId(row.get(0)?),
+                record: RecordId(Uuid::from_bytes(row.get(1)?)),
+                facet: FacetId(row.get(2)?),
+            };
+            Ok(DocumentChange {
+                document,
+                epoch: row.get(3)?,
+                change: ByteVec::from(row.get::<_, Vec<u8>>(4)?),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
     Ok(changes)
 }
 
@@ -167,7 +178,10 @@ pub(crate) struct PendingChange {
 }
 
 /// Pending changes of a document, oldest first.
-pub(crate) fn list_pending_changes(conn: &Connection, id: &DocumentId) -> Result<Vec<PendingChange>, ReplicaError> {
+pub(crate) fn list_pending_changes(
+    conn: &Connection,
+    id: &DocumentId,
+) -> Result<Vec<PendingChange>, ReplicaError> {
     let sql = "SELECT c.n, c.epoch, c.bytes FROM sync_change c JOIN sync_intent i ON i.n = c.n
         WHERE c.record = ?1 AND c.table_id = ?2 AND c.facet = ?3 AND i.state < 5 ORDER BY c.n, c.position";
     let pending = conn
@@ -212,7 +226,8 @@ pub(crate) fn any_in_state(conn: &Connection, states: &[State]) -> Result<bool, 
 }
 
 pub(crate) fn mark_state(conn: &Connection, n: i64, state: State) -> Result<(), ReplicaError> {
-    conn.prepare_cached("UPDATE sync_intent SET state = ?2 WHERE n = ?1")?.execute(params![n, state as i64])?;
+    conn.prepare_cached("UPDATE sync_intent SET state = ?2 WHERE n = ?1")?
+        .execute(params![n, state as i64])?;
     Ok(())
 }
 
@@ -223,8 +238,10 @@ pub(crate) fn mark_resealed(
     sealed: &Sealed,
     reexpressed: Reexpressed,
 ) -> Result<(), ReplicaError> {
-    conn.prepare_cached("UPDATE sync_intent SET envelope = ?2, signature = ?3, reexpressed = ?4 WHERE n = ?1")?
-        .execute(params![n, sealed.envelope, sealed.signature, reexpressed as i64])?;
+    conn.prepare_cached(
+        "UPDATE sync_intent SET envelope = ?2, signature = ?3, reexpressed = ?4 WHERE n = ?1",
+    )?
+    .execute(params![n, sealed.envelope, sealed.signature, reexpressed as i64])?;
     Ok(())
 }
 
@@ -247,15 +264,19 @@ pub(crate) fn replace_change(conn: &Connection, n: i64, change: &DocumentChange)
 
 /// One document turned out to need no change by this edit.
 pub(crate) fn purge_change(conn: &Connection, n: i64, id: &DocumentId) -> Result<(), ReplicaError> {
-    conn.prepare_cached("DELETE FROM sync_change WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4")?
-        .execute(params![n, id.record.0.as_bytes(), id.table.0, id.facet.0])?;
+    conn.prepare_cached(
+        "DELETE FROM sync_change WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4",
+    )?
+    .execute(params![n, id.record.0.as_bytes(), id.table.0, id.facet.0])?;
     Ok(())
 }
 
 /// Accepted edits settled after an instant, back in the outbox: the server was restored and may lack them.
 pub(crate) fn requeue_accepted(conn: &Connection, after_us: i64) -> Result<usize, ReplicaError> {
     let settled: Vec<(i64, Vec<u8>)> = conn
-        .prepare_cached("SELECT n, envelope FROM sync_intent WHERE state = 7 AND settled_at >= ?1 AND seq IS NOT NULL")?
+        .prepare_cached(
+            "SELECT n, envelope FROM sync_intent WHERE state = 7 AND settled_at >= ?1 AND seq IS NOT NULL",
+        )?
         .query_map([after_us], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (n, envelope) in &settled {
@@ -274,8 +295,10 @@ pub(crate) fn mark_accepted(
     now_us: i64,
 ) -> Result<(), ReplicaError> {
     let (seq, merged_at) = (merged.map(|(seq, _)| seq), merged.map(|(_, at)| at.0));
-    conn.prepare_cached("UPDATE sync_intent SET state = ?2, seq = ?3, merged_at = ?4, settled_at = ?5 WHERE n = ?1")?
-        .execute(params![n, State::Accepted as i64, seq, merged_at, now_us])?;
+    conn.prepare_cached(
+        "UPDATE sync_intent SET state = ?2, seq = ?3, merged_at = ?4, settled_at = ?5 WHERE n = ?1",
+    )?
+    .execute(params![n, State::Accepted as i64, seq, merged_at, now_us])?;
     purge_changes(conn, n)
 }
 

@@ -64,7 +64,8 @@ pub(crate) struct Meta {
     pub stopped: Option<String>,
 }
 
-const UPDATE: &str = "UPDATE sync_meta SET nonce = ?1, generation = ?2, cursor = ?3, reference_seq = ?4, digest = ?5,
+const UPDATE: &str =
+    "UPDATE sync_meta SET nonce = ?1, generation = ?2, cursor = ?3, reference_seq = ?4, digest = ?5,
     server_epoch = ?6, head = ?7, bootstrap = ?8, last_confirmed_at = ?9, clock_offset_us = ?10,
     clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_until = ?13, repair = ?14, copied_at = ?15,
     stopped = ?16 WHERE one = 1";

@@ -51,11 +51,16 @@ fn follow_catalogue(conn: &mut Connection) -> Result<(), ReplicaError> {
             tx.execute_batch(&format!("ALTER TABLE {} ADD COLUMN {name} {kind}", table.name))?;
         }
     }
-    for (table, column) in schema::INDEXES {
-        tx.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {table}_by_{column} ON {table} ({column})"))?;
+    if !first_sync_runs(&tx)? {
+        schema::create_indexes(&tx)?;
     }
     tx.commit()?;
     Ok(())
+}
+
+/// During a first sync the indexes wait for its end.
+fn first_sync_runs(conn: &Connection) -> Result<bool, ReplicaError> {
+    Ok(conn.prepare("SELECT 1 FROM sync_meta WHERE bootstrap IS NOT NULL")?.exists([])?)
 }
 
 #[cfg(test)]
@@ -77,8 +82,9 @@ mod tests {
         .unwrap();
         run(&mut conn).unwrap();
         run(&mut conn).unwrap();
-        let kept: (String, Option<String>) =
-            conn.query_row("SELECT name, duplicate_of FROM patients", [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let kept: (String, Option<String>) = conn
+            .query_row("SELECT name, duplicate_of FROM patients", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
         assert_eq!(kept, ("Ana".to_owned(), None));
         let waiting: i64 = conn.query_row("SELECT count(*) FROM sync_intent", [], |row| row.get(0)).unwrap();
         assert_eq!(waiting, 1);
@@ -98,7 +104,7 @@ mod tests {
         run(&mut conn).unwrap();
         for table in TABLES {
             let statements = schema::statements(table).unwrap();
-            for sql in [&statements.insert_new, &statements.upsert, &statements.select, &statements.delete] {
+            for sql in [&statements.insert_new, &statements.select, &statements.delete] {
                 conn.prepare(sql).unwrap();
             }
         }

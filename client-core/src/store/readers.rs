@@ -73,17 +73,17 @@ fn open(path: &Path, key: &ReplicaKey) -> Result<Connection, ReplicaError> {
 /// What a statement on a reader may do.
 fn authorise(context: AuthContext<'_>) -> Authorization {
     match context.action {
-        AuthAction::Read { table_name: "sync_identity", .. } | AuthAction::Function { function_name: "load_extension" } => {
-            Authorization::Deny
-        }
+        AuthAction::Read { table_name: "sync_identity", .. }
+        | AuthAction::Function { function_name: "load_extension" } => Authorization::Deny,
         AuthAction::Select
         | AuthAction::Read { .. }
         | AuthAction::Function { .. }
         | AuthAction::Recursive
         | AuthAction::Transaction { .. }
-        | AuthAction::Pragma { pragma_name: "table_info" | "quick_check" | "query_only" | "data_version", .. } => {
-            Authorization::Allow
-        }
+        | AuthAction::Pragma {
+            pragma_name: "table_info" | "quick_check" | "query_only" | "data_version",
+            ..
+        } => Authorization::Allow,
         // FTS5 prepares its own statements on its shadow tables, writing ones included; the open flag stops those.
         _ if context.accessor.is_some() => Authorization::Allow,
         _ => Authorization::Deny,

@@ -125,22 +125,60 @@ fn bind(statement: &mut CachedStatement<'_>, id: RecordId, row: &Row, stamp: &St
     for (_, value) in row.iter() {
         put(&Sql(value))?;
     }
+    bind_stamp(&mut put, stamp)
+}
+
+/// Writes only the columns that differ: an index whose columns stay is not touched.
+pub(crate) fn update_changed(
+    conn: &Connection,
+    id: RecordId,
+    before: (&Row, &Stamp),
+    after: (&Row, &Stamp),
+) -> Result<(), ReplicaError> {
+    let table = after.0.table();
+    let mut sql = format!("UPDATE {} SET ", table.name);
+    let mut changed = Vec::new();
+    for (index, field) in table.columns().enumerate() {
+        if before.0.at(index) != after.0.at(index) {
+            sql.push_str(field.name);
+            sql.push_str(" = ?, ");
+            changed.push(index);
+        }
+    }
+    sql.push_str("author_id = ?, captured_at = ?, merged_at = ?, feed_seq = ? WHERE id = ?");
+    let mut statement = conn.prepare_cached(&sql)?;
+    let mut at = 1usize;
+    let mut put = |value: &dyn ToSql| {
+        let bound = statement.raw_bind_parameter(at, value);
+        at = at.saturating_add(1);
+        bound
+    };
+    for index in changed {
+        put(&Sql(after.0.at(index)))?;
+    }
+    bind_stamp(&mut put, after.1)?;
+    put(&id.0.as_bytes())?;
+    statement.raw_execute()?;
+    Ok(())
+}
+
+fn bind_stamp(
+    put: &mut dyn FnMut(&dyn ToSql) -> rusqlite::Result<()>,
+    stamp: &Stamp,
+) -> rusqlite::Result<()> {
     put(&stamp.author.as_ref().map(|author| author.0.as_bytes()))?;
     put(&stamp.captured_at.map(|at| at.0))?;
     put(&stamp.merged_at.map(|at| at.0))?;
     put(&stamp.feed_seq)
 }
 
-/// Inserts or replaces a row.
-pub(crate) fn upsert(conn: &Connection, id: RecordId, row: &Row, stamp: &Stamp) -> Result<(), ReplicaError> {
-    let mut statement = conn.prepare_cached(&sql_of(row.table())?.upsert)?;
-    bind(&mut statement, id, row, stamp)?;
-    statement.raw_execute()?;
-    Ok(())
-}
-
 /// Inserts a row unless there is one already; says whether it did.
-pub(crate) fn insert_new(conn: &Connection, id: RecordId, row: &Row, stamp: &Stamp) -> Result<bool, ReplicaError> {
+pub(crate) fn insert_new(
+    conn: &Connection,
+    id: RecordId,
+    row: &Row,
+    stamp: &Stamp,
+) -> Result<bool, ReplicaError> {
     let mut statement = conn.prepare_cached(&sql_of(row.table())?.insert_new)?;
     bind(&mut statement, id, row, stamp)?;
     Ok(statement.raw_execute()? > 0)

@@ -86,9 +86,8 @@ mod tests {
             (Value::Json(json!({"a": [1, null]})), Column::Json),
         ];
         for (value, column) in cases {
-            let back = conn
-                .query_row("SELECT ?1", [Sql(&value)], |row| Ok(read(row.get_ref(0)?, column)))
-                .unwrap();
+            let back =
+                conn.query_row("SELECT ?1", [Sql(&value)], |row| Ok(read(row.get_ref(0)?, column))).unwrap();
             assert!(back == Some(value), "{column:?}");
         }
     }

@@ -49,19 +49,19 @@ impl Replica {
         let applied = match frame {
             Frame::Page(page) => {
                 let entries = page.entries().map_err(|_| ReplicaError::Protocol("page"))?;
-                let applied = store.write(|tx| pull::page::apply(tx, page, &entries, now_us))?;
+                let applied = store.write_refetchable(|tx| pull::page::apply(tx, page, &entries, now_us))?;
                 crash::point("page.after_commit");
                 applied
             }
             Frame::Rows(page) => {
                 let records = pull::rows::decode(page)?;
-                let applied = store.write(|tx| pull::rows::apply(tx, page, records, now_us))?;
+                let applied = store.write_refetchable(|tx| pull::rows::apply(tx, page, records, now_us))?;
                 crash::point("rows.after_commit");
                 applied
             }
             Frame::Repair(repair) => {
                 let entries = repair.entries().map_err(|_| ReplicaError::Protocol("repair"))?;
-                store.write(|tx| pull::repair::apply(tx, repair, &entries, now_us))?
+                store.write_refetchable(|tx| pull::repair::apply(tx, repair, &entries, now_us))?
             }
             _ => return Err(ReplicaError::Protocol("frame")),
         };

@@ -59,7 +59,9 @@ impl Address {
         };
         let authority = rest.split('/').next().unwrap_or_default();
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| ConnectError::Address)?),
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse().map_err(|_| ConnectError::Address)?)
+            }
             _ => (authority, if encrypted { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -72,12 +74,18 @@ impl Address {
 
     /// `host:port`, for the Host header.
     pub fn authority(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// Opens a line to it.
     pub async fn connect(&self, pin: [u8; 32]) -> Result<Box<dyn Line>, ConnectError> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|_| ConnectError::Unreachable)?;
+        let tcp = TcpStream::connect((self.host.as_str(), self.port))
+            .await
+            .map_err(|_| ConnectError::Unreachable)?;
         // Small frames (an ack, one edit) must not wait for more.
         tcp.set_nodelay(true).map_err(|_| ConnectError::Unreachable)?;
         if !self.encrypted {
@@ -146,7 +154,12 @@ impl ServerCertVerifier for Pinned {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

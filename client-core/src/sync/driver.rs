@@ -92,7 +92,9 @@ impl Driver {
                 self.perform(action);
             }
             let state = machine.state();
-            let ended = state.ended && self.jobs == 0 && !matches!(state.connection, super::state::Connection::Stopped { .. });
+            let ended = state.ended
+                && self.jobs == 0
+                && !matches!(state.connection, super::state::Connection::Stopped { .. });
             self.tell(state);
             if ended {
                 return;
@@ -283,8 +285,9 @@ impl Driver {
 async fn open(url: &str, pin: [u8; 32]) -> Result<WebSocket, &'static str> {
     let address = Address::parse(url).map_err(super::connect::ConnectError::code)?;
     let line = address.connect(pin).await.map_err(super::connect::ConnectError::code)?;
-    let request =
-        format!("ws://{}{SYNC_PATH}", address.authority()).into_client_request().map_err(|_| "address_unreadable")?;
+    let request = format!("ws://{}{SYNC_PATH}", address.authority())
+        .into_client_request()
+        .map_err(|_| "address_unreadable")?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));

@@ -186,8 +186,10 @@ fn read_answer(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     let (head, body) = (std::str::from_utf8(answer.get(..end)?).ok()?, answer.get(end.checked_add(4)?..)?);
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers: Vec<(String, &str)> =
-        lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.to_ascii_lowercase(), value.trim())).collect();
+    let headers: Vec<(String, &str)> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+        .collect();
     let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
     if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
         return Some((status, unchunk(body)?));

@@ -19,7 +19,12 @@ use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::Fates;
 
 /// Applies the answer to one push.
-pub(crate) fn apply(tx: &mut Tx<'_>, sent: &[EditId], frame: &Fates, now_us: i64) -> Result<Applied, ReplicaError> {
+pub(crate) fn apply(
+    tx: &mut Tx<'_>,
+    sent: &[EditId],
+    frame: &Fates,
+    now_us: i64,
+) -> Result<Applied, ReplicaError> {
     crash::point("fates.after_begin");
     if sent.len() != frame.fates.len() {
         return Err(ReplicaError::Protocol("fates"));
@@ -59,7 +64,13 @@ pub(crate) fn apply(tx: &mut Tx<'_>, sent: &[EditId], frame: &Fates, now_us: i64
                 }
             }
             Fate::Quarantined { code } | Fate::Refused { code } => {
-                set_aside = set_aside.saturating_add(u64::from(refuse(tx, &stored, *code, answer.fate.as_str(), now_us)?));
+                set_aside = set_aside.saturating_add(u64::from(refuse(
+                    tx,
+                    &stored,
+                    *code,
+                    answer.fate.as_str(),
+                    now_us,
+                )?));
             }
         }
     }
@@ -141,7 +152,13 @@ fn wait(tx: &Tx<'_>, stored: &StoredIntent) -> Result<bool, ReplicaError> {
 }
 
 /// Notes that the server set an edit aside.
-fn refuse(tx: &Tx<'_>, stored: &StoredIntent, code: Code, how: &str, now_us: i64) -> Result<bool, ReplicaError> {
+fn refuse(
+    tx: &Tx<'_>,
+    stored: &StoredIntent,
+    code: Code,
+    how: &str,
+    now_us: i64,
+) -> Result<bool, ReplicaError> {
     if !stored.state.is_pending() || stored.state == State::Rejected {
         return Ok(false);
     }

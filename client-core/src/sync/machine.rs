@@ -24,9 +24,13 @@ const IDLE_MS: u64 = SOCKET_IDLE_SECONDS * 1_000;
 #[derive(Debug)]
 enum Phase {
     Offline,
-    Waiting { until_ms: u64 },
+    Waiting {
+        until_ms: u64,
+    },
     /// Connecting and greeting, until a deadline.
-    Greeting { until_ms: u64 },
+    Greeting {
+        until_ms: u64,
+    },
     Live(Live),
     Stopped,
     Ended,
@@ -116,7 +120,9 @@ impl Machine {
                 _ => Vec::new(),
             },
             Event::Disconnected => match self.phase {
-                Phase::Greeting { .. } | Phase::Live(_) => self.retry_later("disconnected", None, now_ms, random),
+                Phase::Greeting { .. } | Phase::Live(_) => {
+                    self.retry_later("disconnected", None, now_ms, random)
+                }
                 _ => Vec::new(),
             },
             Event::Garbled => match self.phase {
@@ -187,9 +193,10 @@ impl Machine {
                 }
             }
             (Phase::Greeting { .. }, Frame::Welcome(welcome)) => vec![Action::Open(welcome)],
-            (Phase::Live(live), frame @ (Frame::Page(_) | Frame::Rows(_) | Frame::Repair(_) | Frame::Fates(_))) => {
-                live.receive(frame, bytes)
-            }
+            (
+                Phase::Live(live),
+                frame @ (Frame::Page(_) | Frame::Rows(_) | Frame::Repair(_) | Frame::Fates(_)),
+            ) => live.receive(frame, bytes),
             _ => self.retry_later("protocol", None, now_ms, random),
         }
     }

@@ -3,7 +3,7 @@
 use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, intents, outbox};
+use crate::store::{Tx, intents, outbox, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};
 use neonpro_contract::digest::Digest;
@@ -122,6 +122,9 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         if !state.begun {
             state.begun = true;
             state.start_head = welcome.head;
+            if !state.again {
+                schema::drop_indexes(&tx.sql)?;
+            }
         }
         if welcome.bootstrap_records > 0 {
             state.total = welcome.bootstrap_records;

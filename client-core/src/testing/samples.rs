@@ -24,7 +24,11 @@ pub(crate) fn value(field: &Field) -> Json {
         (_, Column::Numeric(..), _) => json!("12.50"),
         (_, Column::Date, _) => json!("1990-05-17"),
         (_, Column::Instant, _) => {
-            let later = if field.name.ends_with("end") || field.name.ends_with("end_time") { 3_600_000_000 } else { 0 };
+            let later = if field.name.ends_with("end") || field.name.ends_with("end_time") {
+                3_600_000_000
+            } else {
+                0
+            };
             json!(NOON + later)
         }
         (_, Column::Json, _) => json!({"chave": {"dentro": [1, "dois"]}}),
@@ -48,7 +52,11 @@ pub(crate) fn other(field: &Field) -> Json {
         (_, Column::Numeric(..)) => json!("13.25"),
         (_, Column::Date) => json!("1991-06-18"),
         (_, Column::Instant) => {
-            let later = if field.name.ends_with("end") || field.name.ends_with("end_time") { 7_200_000_000 } else { 60_000_000 };
+            let later = if field.name.ends_with("end") || field.name.ends_with("end_time") {
+                7_200_000_000
+            } else {
+                60_000_000
+            };
             json!(NOON + later)
         }
         (_, Column::Json) => json!({"chave": {"outra": true}}),
@@ -71,10 +79,16 @@ pub(crate) fn values(table: &'static Table, facet: FacetId) -> Vec<(&'static str
 /// A role that may write the facet.
 pub(crate) fn role(table: &Table, facet: FacetId) -> Role {
     let writers = table.facet(facet).unwrap().writers;
-    [Role::Admin, Role::Professional, Role::Manager, Role::Assistant].into_iter().find(|role| writers.contains(*role)).unwrap()
+    [Role::Admin, Role::Professional, Role::Manager, Role::Assistant]
+        .into_iter()
+        .find(|role| writers.contains(*role))
+        .unwrap()
 }
 
 /// Whether a field can be changed after creation.
 pub(crate) fn is_editable(field: &Field) -> bool {
-    !field.fixed && field.kind != Kind::Derived && !field.name.starts_with("retired_") && !field.name.starts_with("locked_")
+    !field.fixed
+        && field.kind != Kind::Derived
+        && !field.name.starts_with("retired_")
+        && !field.name.starts_with("locked_")
 }

@@ -23,7 +23,14 @@ pub(crate) struct ServerDoc {
 }
 
 enum Fed {
-    Change { device: DeviceId, edit: EditId, document: DocumentId, epoch: u32, merged_at: i64, change: Vec<u8> },
+    Change {
+        device: DeviceId,
+        edit: EditId,
+        document: DocumentId,
+        epoch: u32,
+        merged_at: i64,
+        change: Vec<u8>,
+    },
     Snapshot(DocumentId),
     Row(&'static Table, RecordId),
     Withdraw(DocumentId),
@@ -110,14 +117,19 @@ impl Server {
         self.seed(
             "clinic_professionals",
             membership,
-            &[("professional_id", json(&author.to_string())), ("role", json(role)), ("is_active", serde_json::json!(true))],
+            &[
+                ("professional_id", json(&author.to_string())),
+                ("role", json(role)),
+                ("is_active", serde_json::json!(true)),
+            ],
         );
     }
 
     fn visible(&self, document: &DocumentId, audience: Audience) -> bool {
         let table = document.table().unwrap();
         let row = &self.rows.get(&(table.id.0, document.record)).unwrap().0;
-        audience.sees(purpose(table.facet(document.facet).unwrap(), row)) && !self.withdrawn.contains(document)
+        audience.sees(purpose(table.facet(document.facet).unwrap(), row))
+            && !self.withdrawn.contains(document)
     }
 
     pub fn term(&self, document: &DocumentId) -> u128 {
@@ -165,7 +177,8 @@ impl Server {
     /// The next page of a first sync.
     pub fn rows_page(&self, after: Option<Position>, audience: Audience) -> RowsPage {
         let sections: Vec<&'static Table> = TABLES.to_vec();
-        let (start, mut from) = after.map_or((0, None), |position| (position.section as usize, position.after));
+        let (start, mut from) =
+            after.map_or((0, None), |position| (position.section as usize, position.after));
         let mut done = 0;
         for (at, table) in sections.iter().enumerate() {
             let all: Vec<_> = self.rows.iter().filter(|((number, _), _)| *number == table.id.0).collect();
@@ -190,7 +203,10 @@ impl Server {
             let seen: Vec<_> = take
                 .iter()
                 .filter(|((_, id), _)| {
-                    table.facets.is_empty() || table.facet_ids().any(|facet| self.visible(&DocumentId { table: table.id, record: *id, facet }, audience))
+                    table.facets.is_empty()
+                        || table.facet_ids().any(|facet| {
+                            self.visible(&DocumentId { table: table.id, record: *id, facet }, audience)
+                        })
                 })
                 .collect();
             let mut facets = Vec::new();
@@ -201,7 +217,12 @@ impl Server {
                     for facet in table.facet_ids().filter(|facet| bits & (1 << facet.0) != 0) {
                         let known = &self.docs[&DocumentId { table: table.id, record: *id, facet }];
                         if known.live || known.epoch > 1 {
-                            facets.push(RecordFacet { index: index as u16, facet, epoch: known.epoch, live: live(known) });
+                            facets.push(RecordFacet {
+                                index: index as u16,
+                                facet,
+                                epoch: known.epoch,
+                                live: live(known),
+                            });
                         }
                     }
                     BootstrapRecord { id: *id, row: self.masked(*id, row, audience), stamp: *stamp }
@@ -233,8 +254,17 @@ impl Server {
         let (row, stamp) = &self.rows[&(document.table.0, document.record)];
         let known = &self.docs[&document];
         let mut bytes = Vec::new();
-        self.masked(document.record, row, audience).encode_to(&mut minicbor::Encoder::new(&mut bytes)).unwrap();
-        Entry::Snapshot { seq, document, epoch: known.epoch, stamp: *stamp, row: bytes.into(), live: live(known) }
+        self.masked(document.record, row, audience)
+            .encode_to(&mut minicbor::Encoder::new(&mut bytes))
+            .unwrap();
+        Entry::Snapshot {
+            seq,
+            document,
+            epoch: known.epoch,
+            stamp: *stamp,
+            row: bytes.into(),
+            live: live(known),
+        }
     }
 
     /// A page of at most `max` entries after a cursor.
@@ -245,14 +275,17 @@ impl Server {
             let seq = at as i64 + 1;
             match fed {
                 Fed::Withdraw(document) => entries.push(Entry::Withdraw { seq, document: *document }),
-                Fed::Change { document, .. } | Fed::Snapshot(document) if !self.visible(document, audience) => {}
+                Fed::Change { document, .. } | Fed::Snapshot(document)
+                    if !self.visible(document, audience) => {}
                 Fed::Snapshot(document) => entries.push(self.snapshot(seq, *document, audience)),
-                Fed::Change { device: by, edit, document, merged_at, .. } if *by == device => entries.push(Entry::Own {
-                    seq,
-                    edit: *edit,
-                    document: *document,
-                    merged_at: ServerInstant(*merged_at),
-                }),
+                Fed::Change { device: by, edit, document, merged_at, .. } if *by == device => {
+                    entries.push(Entry::Own {
+                        seq,
+                        edit: *edit,
+                        document: *document,
+                        merged_at: ServerInstant(*merged_at),
+                    })
+                }
                 Fed::Change { document, epoch, merged_at, change, .. } => entries.push(Entry::Change {
                     seq,
                     document: *document,
@@ -264,7 +297,13 @@ impl Server {
                     let (row, stamp) = &self.rows[&(table.id.0, *id)];
                     let mut bytes = Vec::new();
                     row.encode_to(&mut minicbor::Encoder::new(&mut bytes)).unwrap();
-                    entries.push(Entry::Row { seq, table: table.id, record: *id, stamp: *stamp, row: ByteVec::from(bytes) });
+                    entries.push(Entry::Row {
+                        seq,
+                        table: table.id,
+                        record: *id,
+                        stamp: *stamp,
+                        row: ByteVec::from(bytes),
+                    });
                 }
             }
         }
@@ -276,7 +315,8 @@ impl Server {
         for document in self.docs.keys().filter(|document| self.visible(document, audience)) {
             mine[bucket(document) as usize].add(self.term(document));
         }
-        let differ: Vec<u8> = (0..BUCKETS).filter(|at| mine[*at] != buckets.sums[*at]).map(|at| at as u8).collect();
+        let differ: Vec<u8> =
+            (0..BUCKETS).filter(|at| mine[*at] != buckets.sums[*at]).map(|at| at as u8).collect();
         let entries = self
             .docs
             .keys()
@@ -307,7 +347,8 @@ impl Server {
             return EditFate { edit: Some(edit), fate };
         }
         let fate = (self.policy)(&envelope).unwrap_or_else(|| self.merge(&envelope));
-        let changes = envelope.changes.iter().map(|change| ParsedChange::parse(&change.change).expect("a change"));
+        let changes =
+            envelope.changes.iter().map(|change| ParsedChange::parse(&change.change).expect("a change"));
         if fate.set_aside().is_some() {
             self.set_aside_hashes.extend(changes.map(|change| change.hash()));
         }
@@ -323,7 +364,9 @@ impl Server {
             let table = table_by_id(change.document.table).expect("a table");
             let (mut doc, epoch, clamps) = match self.docs.get(&change.document) {
                 Some(known) => (known.doc.clone(), known.epoch, known.clamps.clone()),
-                None => (Document::genesis(change.document, 1, &Row::empty(table)).unwrap(), 1, Clamps::new()),
+                None => {
+                    (Document::genesis(change.document, 1, &Row::empty(table)).unwrap(), 1, Clamps::new())
+                }
             };
             if change.epoch != epoch {
                 return Fate::Rebase { document: change.document, epoch };
@@ -362,10 +405,11 @@ impl Server {
             let table = document.table().unwrap();
             let entry = self.rows.entry((table.id.0, document.record)).or_insert_with(|| {
                 let mut row = Row::empty(table);
-                crate::edit::plan::fill_derived_defaults(&mut row);
+                row.set_derived_defaults();
                 (row, stamp)
             });
             known.doc.clone().project(&known.clamps, &mut entry.0).unwrap();
+            entry.0.touch(envelope.captured_at);
             entry.1 = stamp;
             self.docs.insert(document, known);
             for facet in table.facet_ids() {

@@ -112,7 +112,9 @@ impl Tablet {
     }
 
     pub fn fates(&self, sent: &[neonpro_contract::ids::EditId], fates: Fates) -> crate::Applied {
-        let Frame::Fates(fates) = Frame::decode(&Frame::Fates(fates).encode()).unwrap() else { panic!("fates") };
+        let Frame::Fates(fates) = Frame::decode(&Frame::Fates(fates).encode()).unwrap() else {
+            panic!("fates")
+        };
         self.replica.receive_fates(sent, &fates).unwrap()
     }
 
@@ -149,12 +151,21 @@ impl Tablet {
 
     pub fn assert_equal(&self, server: &Server) {
         let audience = self.replica.identity().audience;
-        assert_eq!(self.replica.digest().unwrap(), server.digest(audience), "digest of tablet {}", self.number);
+        assert_eq!(
+            self.replica.digest().unwrap(),
+            server.digest(audience),
+            "digest of tablet {}",
+            self.number
+        );
         self.assert_digest();
     }
 
     pub fn assert_digest(&self) {
-        assert_eq!(self.replica.recompute_digest().unwrap(), self.replica.digest().unwrap(), "digest kept up");
+        assert_eq!(
+            self.replica.recompute_digest().unwrap(),
+            self.replica.digest().unwrap(),
+            "digest kept up"
+        );
     }
 }
 

@@ -112,7 +112,9 @@ pub static PROFESSIONAL_REFERRALS: Table = Table {
             .fixed()
             .about("Clinic of the network it goes to."),
         Field::derived("answer_due_at", Column::Instant).about("The deadline, or the one its urgency sets."),
-        Field::derived("is_overdue", Column::Bool).default(Default::Bool(false)).about("Not answered in time."),
+        Field::derived("is_overdue", Column::Bool)
+            .default(Default::Bool(false))
+            .about("Not answered in time."),
     ],
     about: "Referrals between professionals.",
 };

@@ -9,7 +9,7 @@ use crate::ids::{AuthorId, EditId};
 use crate::row::Row;
 use crate::time::{DeviceInstant, ServerInstant};
 use crate::value::{Column, Value};
-use automerge::{ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue};
+use automerge::{ChangeHash, ObjId, ROOT, ReadDoc, ScalarValueRef};
 use std::collections::BTreeMap;
 
 /// One of several concurrent values of a guarded field.
@@ -50,11 +50,10 @@ impl Document {
     ///
     /// # Errors
     /// A value of another type than its column. Unknown fields are ignored: a newer app wrote them.
-    pub fn project(&mut self, clamps: &Clamps, row: &mut Row) -> Result<Vec<Dispute>, DocumentError> {
+    pub fn project(&self, clamps: &Clamps, row: &mut Row) -> Result<Vec<Dispute>, DocumentError> {
         row.clear_facet(self.facet());
-        let entries: Vec<_> = self.doc.map_range(ROOT, ..).map(automerge::iter::MapRangeItem::into_owned).collect();
         let mut disputes = Vec::new();
-        for entry in entries {
+        for entry in self.doc.map_range(ROOT, ..) {
             let Some((index, field)) = self.table.field(&entry.key).filter(|(_, f)| f.facet == self.facet())
             else {
                 continue;
@@ -64,6 +63,13 @@ impl Document {
                 Kind::Text => self.read_text(field, &entry.id())?,
                 Kind::Set => self.read_set(field, &entry.id())?,
                 Kind::Json => self.read_json(field, &entry.id(), clamps)?,
+                // Nearly always one value: it is at hand, and nobody's history need be asked.
+                Kind::Register if !entry.conflict => match &entry.value {
+                    automerge::ValueRef::Scalar(scalar) => {
+                        from_scalar(scalar, field.column).ok_or(DocumentError::WrongType(field.name))?
+                    }
+                    automerge::ValueRef::Object(_) => return Err(DocumentError::WrongType(field.name)),
+                },
                 Kind::Register => {
                     let mut candidates = self.candidates(ROOT, field, clamps)?;
                     rank(field, &mut candidates);
@@ -127,7 +133,8 @@ impl Document {
         }
         members.sort_unstable();
         if field.column == Column::UuidArray {
-            let ids = members.iter().map(|member| member.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
+            let ids =
+                members.iter().map(|member| member.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
             return Ok(Value::Uuids(ids));
         }
         Ok(Value::Texts(members))
@@ -157,7 +164,7 @@ impl Document {
                 values.pop().map(|(_, _, text)| text).ok_or_else(wrong)?
             } else {
                 match &item.value {
-                    automerge::ValueRef::Scalar(automerge::ScalarValueRef::Str(text)) => text.to_string(),
+                    automerge::ValueRef::Scalar(ScalarValueRef::Str(text)) => text.to_string(),
                     _ => return Err(wrong()),
                 }
             };
@@ -174,14 +181,13 @@ impl Document {
     ) -> Result<Vec<Candidate>, DocumentError> {
         let wrong = || DocumentError::WrongType(field.name);
         let values = self.doc.get_all(object, field.name).map_err(|_| wrong())?;
-        let several = values.len() > 1;
         values
             .into_iter()
             .map(|(value, id)| {
                 let automerge::Value::Scalar(scalar) = value else { return Err(wrong()) };
-                let value = from_scalar(&scalar, field.column).ok_or_else(wrong)?;
-                let (hash, effective_us, header) =
-                    if several { self.origin(&id, clamps) } else { ([0; 32], 0, None) };
+                let value = from_scalar(&ScalarValueRef::from(scalar.into_owned()), field.column)
+                    .ok_or_else(wrong)?;
+                let (hash, effective_us, header) = self.origin(&id, clamps);
                 Ok(Candidate { value, hash, header, effective_us })
             })
             .collect()
@@ -192,9 +198,9 @@ impl Document {
         let Some(hash) = self.doc.hash_for_opid(id) else { return ([0; 32], 0, None) };
         // Reading a change's metadata needs `&mut` only to close an open transaction; there never is one here.
         let mut doc = self.doc.clone();
-        let header = doc.get_change_meta_by_hash(&ChangeHash(hash.0)).and_then(|change| {
-            Header::parse(change.message.as_deref()?, change.timestamp)
-        });
+        let header = doc
+            .get_change_meta_by_hash(&ChangeHash(hash.0))
+            .and_then(|change| Header::parse(change.message.as_deref()?, change.timestamp));
         let captured = header.map_or(DeviceInstant(0), |header| header.capture.at);
         let effective = clamps.get(&hash.0).map_or(captured.0, |merged_at| captured.clamped(*merged_at));
         (hash.0, effective, header)
@@ -204,11 +210,10 @@ impl Document {
 /// Sorts the winner to the front.
 fn rank(field: &'static Field, candidates: &mut [Candidate]) {
     let stage = |value: &Value| match field.rule {
-        Rule::StateMachine(order) => {
-            value.as_text().and_then(|text| order.iter().position(|state| *state == text)).map_or(-1, |at| {
-                i64::try_from(at).unwrap_or(i64::MAX)
-            })
-        }
+        Rule::StateMachine(order) => value
+            .as_text()
+            .and_then(|text| order.iter().position(|state| *state == text))
+            .map_or(-1, |at| i64::try_from(at).unwrap_or(i64::MAX)),
         _ => 0,
     };
     candidates.sort_by(|a, b| {
@@ -234,16 +239,18 @@ fn dispute(field: &'static Field, candidates: &[Candidate]) -> Option<Dispute> {
     Some(Dispute { field, values })
 }
 
-fn from_scalar(scalar: &ScalarValue, column: Column) -> Option<Value> {
+fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
     Some(match (scalar, column) {
-        (ScalarValue::Null, _) => Value::Null,
-        (ScalarValue::Boolean(flag), Column::Bool) => Value::Bool(*flag),
-        (ScalarValue::Int(number), Column::Int | Column::BigInt) => Value::Int(*number),
-        (ScalarValue::Int(number), Column::Instant) => Value::Instant(*number),
-        (ScalarValue::Str(text), Column::Text) => Value::Text(text.to_string()),
-        (ScalarValue::Str(text), Column::Numeric(..)) => Value::Decimal(rust_decimal::Decimal::from_str_exact(text).ok()?),
-        (ScalarValue::Str(text), Column::Date) => Value::Date(text.parse().ok()?),
-        (ScalarValue::Bytes(bytes), Column::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
+        (ScalarValueRef::Null, _) => Value::Null,
+        (ScalarValueRef::Boolean(flag), Column::Bool) => Value::Bool(*flag),
+        (ScalarValueRef::Int(number), Column::Int | Column::BigInt) => Value::Int(*number),
+        (ScalarValueRef::Int(number), Column::Instant) => Value::Instant(*number),
+        (ScalarValueRef::Str(text), Column::Text) => Value::Text(text.to_string()),
+        (ScalarValueRef::Str(text), Column::Numeric(..)) => {
+            Value::Decimal(rust_decimal::Decimal::from_str_exact(text).ok()?)
+        }
+        (ScalarValueRef::Str(text), Column::Date) => Value::Date(text.parse().ok()?),
+        (ScalarValueRef::Bytes(bytes), Column::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
         _ => return None,
     })
 }

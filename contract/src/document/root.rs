@@ -23,9 +23,7 @@ pub(super) fn document(id: &DocumentId) -> Result<AutoCommit, DocumentError> {
 
 fn build_all() -> BTreeMap<(TableId, FacetId), AutoCommit> {
     let facets = TABLES.iter().flat_map(|table| table.facet_ids().map(move |facet| (*table, facet)));
-    facets
-        .filter_map(|(table, facet)| build(table, facet).ok().map(|doc| ((table.id, facet), doc)))
-        .collect()
+    facets.filter_map(|(table, facet)| build(table, facet).ok().map(|doc| ((table.id, facet), doc))).collect()
 }
 
 fn build(table: &'static Table, facet: FacetId) -> Result<AutoCommit, automerge::AutomergeError> {

@@ -109,7 +109,8 @@ fn a_guarded_field_with_two_values_is_disputed_and_a_later_edit_settles_it() {
 fn adding_an_allergy_wins_over_a_concurrent_removal_and_the_reason_stays() {
     let mut a = Document::genesis(patient(1), 1, &row()).unwrap();
     let mut b = a.clone();
-    let remove = FieldOp::Remove { field: "allergies".into(), member: "látex".into(), reason: "erro".into() };
+    let remove =
+        FieldOp::Remove { field: "allergies".into(), member: "látex".into(), reason: "erro".into() };
     let removal = edit(&mut a, 1, 100, &[remove]);
     let field = table("patients").unwrap().field("allergies").unwrap().1;
     assert_eq!(a.removal_reasons(field).get("látex").map(String::as_str), Some("erro"));

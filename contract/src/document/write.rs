@@ -70,7 +70,11 @@ pub(super) fn genesis(document: &mut Document, epoch: u32, row: &Row) -> Result<
     Ok(())
 }
 
-fn genesis_field(document: &mut Document, field: &'static Field, value: &Value) -> Result<(), AutomergeError> {
+fn genesis_field(
+    document: &mut Document,
+    field: &'static Field,
+    value: &Value,
+) -> Result<(), AutomergeError> {
     let doc = &mut document.doc;
     match (field.kind, value) {
         (Kind::Text, Value::Text(text)) => {

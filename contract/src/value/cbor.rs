@@ -1,6 +1,6 @@
 //! Values in CBOR (RFC 8949): compact, and read back only against the column they are meant for.
 
-use super::{Column, Decoder, Decimal, Encoder, Json, NaiveDate, Type, Value};
+use super::{Column, Decimal, Decoder, Encoder, Json, NaiveDate, Type, Value};
 use minicbor::decode::Error as DecodeError;
 use minicbor::encode::{Error as EncodeError, Write};
 
@@ -57,17 +57,17 @@ impl Value {
             Column::Bool => Self::Bool(d.bool()?),
             Column::Int | Column::BigInt => Self::Int(d.i64()?),
             Column::Instant => Self::Instant(d.i64()?),
-            Column::Numeric(..) => {
-                Self::Decimal(Decimal::from_str_exact(d.str()?).map_err(|_| DecodeError::message("not a decimal"))?)
-            }
+            Column::Numeric(..) => Self::Decimal(
+                Decimal::from_str_exact(d.str()?).map_err(|_| DecodeError::message("not a decimal"))?,
+            ),
             Column::Date => NaiveDate::from_num_days_from_ce_opt(d.i32()?.saturating_add(EPOCH_DAYS_CE))
                 .map(Self::Date)
                 .ok_or_else(|| DecodeError::message("not a date"))?,
             Column::TextArray => Self::Texts(list(d, |d| d.str().map(str::to_owned))?),
             Column::UuidArray => Self::Uuids(list(d, |d| crate::ids::uuid_from_bytes(d.bytes()?))?),
-            Column::Json => {
-                Self::Json(serde_json::from_str::<Json>(d.str()?).map_err(|_| DecodeError::message("not JSON"))?)
-            }
+            Column::Json => Self::Json(
+                serde_json::from_str::<Json>(d.str()?).map_err(|_| DecodeError::message("not JSON"))?,
+            ),
         })
     }
 }
@@ -82,4 +82,3 @@ fn list<T>(
     }
     (0..length).map(|_| item(d)).collect()
 }
-

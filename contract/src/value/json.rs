@@ -50,7 +50,9 @@ impl Value {
                 .map(Self::Int)
                 .ok_or(wrong("a whole number of at most 32 bits")),
             Column::BigInt => json.as_i64().map(Self::Int).ok_or(wrong("a whole number")),
-            Column::Numeric(..) => decimal(json).map(Self::Decimal).ok_or(wrong("a decimal such as \"12.50\"")),
+            Column::Numeric(..) => {
+                decimal(json).map(Self::Decimal).ok_or(wrong("a decimal such as \"12.50\""))
+            }
             Column::Date => json
                 .as_str()
                 .and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())

@@ -79,7 +79,11 @@ pub struct RowsPage {
 impl RowsPage {
     /// Packs records, column by column.
     #[must_use]
-    pub fn pack_records(table: &'static Table, records: &[BootstrapRecord], facets: &Vec<RecordFacet>) -> ByteVec {
+    pub fn pack_records(
+        table: &'static Table,
+        records: &[BootstrapRecord],
+        facets: &Vec<RecordFacet>,
+    ) -> ByteVec {
         let mut raw = Vec::with_capacity(records.len().saturating_mul(256));
         // Writing to memory cannot fail.
         let _: Result<(), minicbor::encode::Error<Infallible>> = encode(table, records, facets, &mut raw);
@@ -153,7 +157,12 @@ fn decode(table: &'static Table, d: &mut Decoder<'_>) -> Result<Records, DecodeE
     let seqs = (0..count).map(|_| d.i64()).collect::<Result<Vec<_>, _>>()?;
     let facets: Vec<RecordFacet> = d.decode()?;
     let stamps = authors.into_iter().zip(captured).zip(merged.into_iter().zip(seqs)).map(
-        |((author, captured_at), (merged_at, feed_seq))| RowStamp { author, captured_at, merged_at, feed_seq },
+        |((author, captured_at), (merged_at, feed_seq))| RowStamp {
+            author,
+            captured_at,
+            merged_at,
+            feed_seq,
+        },
     );
     let records = ids
         .into_iter()

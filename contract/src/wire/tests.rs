@@ -33,7 +33,13 @@ fn stamp() -> RowStamp {
 fn entries() -> Vec<Entry> {
     let live = LiveDocument { saved: vec![9].into(), clamps: vec![([1; 32].into(), ServerInstant(3))] };
     vec![
-        Entry::Change { seq: 1, document: document(), epoch: 1, merged_at: ServerInstant(4), change: vec![1].into() },
+        Entry::Change {
+            seq: 1,
+            document: document(),
+            epoch: 1,
+            merged_at: ServerInstant(4),
+            change: vec![1].into(),
+        },
         Entry::Own { seq: 2, edit: EditId(id(3)), document: document(), merged_at: ServerInstant(4) },
         Entry::Snapshot {
             seq: 3,
@@ -43,7 +49,13 @@ fn entries() -> Vec<Entry> {
             row: vec![0x80].into(),
             live: Some(live),
         },
-        Entry::Row { seq: 4, table: TableId(9), record: RecordId(id(1)), stamp: stamp(), row: vec![0x80].into() },
+        Entry::Row {
+            seq: 4,
+            table: TableId(9),
+            record: RecordId(id(1)),
+            stamp: stamp(),
+            row: vec![0x80].into(),
+        },
         Entry::Withdraw { seq: 5, document: document() },
     ]
 }

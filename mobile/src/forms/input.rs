@@ -120,12 +120,12 @@ impl Input {
     /// Shows again what was typed, what the form had shown before, and what is wrong.
     #[must_use]
     pub fn typed(mut self, posted: Option<&Posted>, problems: &Problems) -> Self {
+        self.error = problems.get(self.name).copied();
         if let Some(posted) = posted.filter(|posted| posted.has(self.name)) {
             self.value = posted.get(self.name).to_owned();
             if let Some(shown) = posted.find_shown(self.name).filter(|_| self.base.is_some()) {
                 self.base = Some(shown.to_owned());
             }
-            self.error = problems.get(self.name).copied();
         }
         self
     }

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::forms::appointment::{self as form, Shown};
 use crate::forms::input::FormBody;
 use crate::forms::{Posted, Problems, Wanted, field, text_or_null};
-use crate::read::{Record, agenda, badge::Badge, find_record, sync, text as text_of, zone};
+use crate::read::{Record, agenda, attention, badge::Badge, find_record, text as text_of, zone};
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, Refusal, create as create_record, update};
@@ -50,7 +50,7 @@ pub async fn new(
     let now_us = app.now_us();
     app.work(move |replica| {
         let kept = match &query.corrigir {
-            Some(edit) => sync::find_kept_creation(replica, edit, TABLE)?,
+            Some(edit) => attention::find_kept_creation(replica, edit, TABLE)?,
             None => None,
         };
         let patient = kept.as_ref().and_then(|kept| kept.get("patient_id").parse().ok()).or(query.paciente);
@@ -74,7 +74,7 @@ pub async fn show(
     let now_us = app.now_us();
     app.work(move |replica| {
         let kept = match &query.corrigir {
-            Some(edit) => sync::find_kept(replica, edit, TABLE, id)?,
+            Some(edit) => attention::find_kept(replica, edit, TABLE, id)?,
             None => None,
         };
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));

@@ -60,6 +60,8 @@ pub struct Frame {
     pub live: String,
     /// Where from.
     pub live_from: String,
+    /// Control whose value is sent along, such as the words searched for right now.
+    pub live_with: &'static str,
     /// Whether the open record changed elsewhere.
     pub moved: bool,
     /// Message of the last action.
@@ -96,6 +98,7 @@ impl Frame {
             here: visit.here.clone(),
             live: "#situacao".to_owned(),
             live_from: visit.here.clone(),
+            live_with: "",
             moved: false,
             notice: visit.notice,
             problem: None,
@@ -106,6 +109,14 @@ impl Frame {
     #[must_use]
     pub fn live(mut self, regions: &str) -> Self {
         self.live = format!("#situacao,{regions}");
+        self
+    }
+
+    /// Fetches them with what is typed into a control now, instead of what the page was opened with.
+    #[must_use]
+    pub fn live_with(mut self, control: &'static str) -> Self {
+        self.live_with = control;
+        self.live_from = self.here.split('?').next().unwrap_or("/").to_owned();
         self
     }
 

@@ -12,7 +12,6 @@ pub mod plans;
 use super::frame::{Frame, Page, Tab};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::forms::patient::Disputes;
 use crate::forms::{Posted, Problems};
 use crate::read::agenda::{AppointmentView, list_of_patient};
 use crate::read::badge::Badge;

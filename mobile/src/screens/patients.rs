@@ -41,7 +41,9 @@ pub async fn show(
         let mut patients = list_patients(replica, &search, today)?;
         let more = patients.len() > PATIENTS_MAX;
         patients.truncate(PATIENTS_MAX);
-        let frame = Frame::load(replica, &visit, now_us, text::PATIENTS, Tab::Patients)?.live("#lista");
+        let frame = Frame::load(replica, &visit, now_us, text::PATIENTS, Tab::Patients)?
+            .live("#lista")
+            .live_with("#busca");
         super::frame::page(&PatientsPage { frame, search, patients, more })
     })
     .await

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::FormBody;
 use crate::forms::{Posted, Problems, session as form};
-use crate::read::{Record, agenda, badge::Badge, care, find_record, number, sync, text as text_of};
+use crate::read::{Record, agenda, attention, badge::Badge, care, find_record, number, text as text_of};
 use crate::screens::patient::consents::care_warning;
 use crate::text;
 use crate::visit::{Visit, done};
@@ -49,7 +49,7 @@ pub async fn new(
     let now_us = app.now_us();
     app.work(move |replica| {
         let kept = match &query.corrigir {
-            Some(edit) => sync::find_kept_creation(replica, edit, TABLE)?,
+            Some(edit) => attention::find_kept_creation(replica, edit, TABLE)?,
             None => None,
         };
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
@@ -69,7 +69,7 @@ pub async fn show(
     let now_us = app.now_us();
     app.work(move |replica| {
         let kept = match &query.corrigir {
-            Some(edit) => sync::find_kept(replica, edit, TABLE, id)?,
+            Some(edit) => attention::find_kept(replica, edit, TABLE, id)?,
             None => None,
         };
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));

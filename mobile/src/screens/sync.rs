@@ -4,9 +4,8 @@ use super::frame::{Frame, Page, Tab};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::Posted;
-use crate::read::sync::{
-    AttentionView, ConflictView, WaitingView, list_attention, list_conflicts, list_waiting,
-};
+use crate::read::attention::{AttentionView, list_attention};
+use crate::read::sync::{ConflictView, WaitingView, list_conflicts, list_waiting};
 use crate::read::zone;
 use crate::text;
 use crate::visit::{Visit, done};

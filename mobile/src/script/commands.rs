@@ -7,7 +7,7 @@ use super::request::Command;
 use super::tablet::Tablet;
 use super::wait;
 use crate::report;
-use neonpro_client_core::{Replica, SyncState};
+use neonpro_client_core::{Connection, Replica, SyncState};
 use neonpro_contract::catalogue;
 use neonpro_contract::ids::{PatientId, RecordId};
 use serde_json::{Map, Value as Json, json};
@@ -31,7 +31,10 @@ pub(super) async fn perform(tablet: &mut Tablet, command: Command) -> Answer {
         Command::Update { table, record, author, values, ops } => {
             tablet.work(move |replica| edits::update(replica, author, &table, record, &values, ops)).await
         }
-        Command::Status {} => tablet.work(|replica| Ok(one("status", status(replica)?))).await,
+        Command::Status {} => {
+            let online = tablet.is_online();
+            tablet.work(move |replica| Ok(one("status", status(replica, online)?))).await
+        }
         Command::Attention {} => {
             tablet.work(|replica| list("attention", &replica.attention()?, report::attention)).await
         }
@@ -56,7 +59,7 @@ pub(super) async fn perform(tablet: &mut Tablet, command: Command) -> Answer {
 
 async fn enrol(tablet: &mut Tablet, ticket: &str, name: &str) -> Answer {
     tablet.enrol(ticket, name).await?;
-    tablet.work(|replica| Ok(one("status", status(replica)?))).await
+    tablet.work(|replica| Ok(one("status", status(replica, false)?))).await
 }
 
 async fn watch(tablet: &mut Tablet, tables: &[String]) -> Answer {
@@ -70,9 +73,13 @@ async fn watch(tablet: &mut Tablet, tables: &[String]) -> Answer {
     tablet.watch(tables).await.map(|()| Map::new())
 }
 
-/// The status as scripts read it.
-pub(super) fn status(replica: &Replica) -> Result<Json, Refusal> {
-    Ok(report::status(&replica.status()?, &replica.identity()))
+/// The status as scripts read it. Without an engine the tablet is offline, whatever the last one was doing.
+pub(super) fn status(replica: &Replica, online: bool) -> Result<Json, Refusal> {
+    let mut status = replica.status()?;
+    if !online && !matches!(status.connection, Connection::Stopped { .. }) {
+        status.connection = Connection::Offline;
+    }
+    Ok(report::status(&status, &replica.identity()))
 }
 
 fn synced(state: &SyncState) -> Map<String, Json> {

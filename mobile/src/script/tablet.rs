@@ -54,6 +54,11 @@ impl Tablet {
         tokio::task::spawn_blocking(move || work(&replica)).await.map_err(|_| Refusal::interrupted())?
     }
 
+    /// Whether an engine runs.
+    pub fn is_online(&self) -> bool {
+        self.engine.is_some()
+    }
+
     pub async fn enrol(&mut self, ticket: &str, name: &str) -> Result<Replica, Refusal> {
         if self.place.replica.exists() {
             return Err(Refusal::new(

@@ -13,11 +13,11 @@ use std::time::Duration;
 /// Looks at the state now and after every change, until it is met.
 pub(super) async fn until(tablet: &mut Tablet, until: Until, timeout_ms: u64) -> Answer {
     let mut watch = tablet.replica().await?.watch(&[]);
-    let until = Arc::new(until);
+    let (until, online) = (Arc::new(until), tablet.is_online());
     let waiting = async {
         loop {
             let wanted = Arc::clone(&until);
-            let (met, seen) = tablet.work(move |replica| look(replica, &wanted)).await?;
+            let (met, seen) = tablet.work(move |replica| look(replica, &wanted, online)).await?;
             if met {
                 return Ok(members(seen));
             }
@@ -31,7 +31,7 @@ pub(super) async fn until(tablet: &mut Tablet, until: Until, timeout_ms: u64) ->
 }
 
 /// Whether the state is met, and what was seen.
-fn look(replica: &Replica, until: &Until) -> Result<(bool, Json), Refusal> {
+fn look(replica: &Replica, until: &Until, online: bool) -> Result<(bool, Json), Refusal> {
     match until {
         Until::Query { sql, params, equals, at_least } => {
             let result = replica.query(sql, params, 1)?;
@@ -46,7 +46,7 @@ fn look(replica: &Replica, until: &Until) -> Result<(bool, Json), Refusal> {
             Ok((met, json!({ "value": seen })))
         }
         Until::Status { status: wanted } => {
-            let seen = status(replica)?;
+            let seen = status(replica, online)?;
             let met = wanted.iter().all(|(name, value)| seen.get(name) == Some(value));
             Ok((met, Json::Object(one("status", seen))))
         }

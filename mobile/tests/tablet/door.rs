@@ -61,7 +61,10 @@ impl Visitor {
                 request = request.header(name, value);
             }
         }
-        tower::ServiceExt::oneshot(tablet.router(), request.body(Body::empty()).unwrap()).await.unwrap().status()
+        tower::ServiceExt::oneshot(tablet.router(), request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+            .status()
     }
 }
 
@@ -88,19 +91,30 @@ async fn without_the_secret_nothing_is_answered() {
 #[tokio::test]
 async fn another_host_or_origin_is_refused_even_with_the_secret() {
     let tablet = Tablet::clinical();
-    for host in [None, Some("localhost:4000"), Some("127.0.0.1:4001"), Some("evil.example"), Some("127.0.0.1")] {
+    for host in
+        [None, Some("localhost:4000"), Some("127.0.0.1:4001"), Some("evil.example"), Some("127.0.0.1")]
+    {
         let visitor = Visitor { host, ..Visitor::of(&tablet) };
         for path in SCREENS {
             assert_eq!(visitor.ask(&tablet, "GET", path).await, StatusCode::FORBIDDEN, "{path} {host:?}");
         }
     }
-    let origins =
-        [None, Some("null"), Some("http://evil.example"), Some("https://127.0.0.1:4000"), Some("http://127.0.0.1:4001")];
+    let origins = [
+        None,
+        Some("null"),
+        Some("http://evil.example"),
+        Some("https://127.0.0.1:4000"),
+        Some("http://127.0.0.1:4001"),
+    ];
     for origin in origins {
         let visitor = Visitor { origin, ..Visitor::of(&tablet) };
         for path in FORMS {
             assert_eq!(visitor.ask(&tablet, "POST", path).await, StatusCode::FORBIDDEN, "{path} {origin:?}");
-            assert_eq!(visitor.ask(&tablet, "DELETE", path).await, StatusCode::FORBIDDEN, "{path} {origin:?}");
+            assert_eq!(
+                visitor.ask(&tablet, "DELETE", path).await,
+                StatusCode::FORBIDDEN,
+                "{path} {origin:?}"
+            );
         }
     }
 }

@@ -124,7 +124,8 @@ impl Tablet {
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router().oneshot(request).await.unwrap();
-        let header = |name| response.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name| response.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
         let location = header(LOCATION).next().unwrap_or_default();
         let cookies = header(axum::http::header::SET_COOKIE).collect();
         let status = response.status();
@@ -211,18 +212,25 @@ fn open_with_clinic(folder: &TempDir, audience: Audience) -> Replica {
         signing_key: SigningKey::generate().unwrap(),
     };
     let replica =
-        Replica::create(replica_path(folder), ReplicaKey::new(key), identity, Clock::manual(NOW_US).0).unwrap();
-    receive(&replica, "clinics", &[(1, json!({"name": "Clínica Vila Mariana", "timezone": "America/Sao_Paulo"}))]);
+        Replica::create(replica_path(folder), ReplicaKey::new(key), identity, Clock::manual(NOW_US).0)
+            .unwrap();
+    receive(
+        &replica,
+        "clinics",
+        &[(1, json!({"name": "Clínica Vila Mariana", "timezone": "America/Sao_Paulo"}))],
+    );
     let person = |name: &str, email: &str| {
         json!({"name": name, "email": email, "professional_type": "physician", "council_type": "CRM",
             "council_number": "1", "council_state": "SP", "is_active": true})
     };
     let people = [(10, person("Dra. Helena Prado", "h@ex.br")), (11, person("Joana Teixeira", "j@ex.br"))];
     receive(&replica, "professionals", &people);
-    let member = |professional: u128, role: &str| {
-        json!({"professional_id": id(professional).to_string(), "role": role, "is_active": true})
-    };
-    receive(&replica, "clinic_professionals", &[(20, member(10, "professional")), (21, member(11, "assistant"))]);
+    let member = |professional: u128, role: &str| json!({"professional_id": id(professional).to_string(), "role": role, "is_active": true});
+    receive(
+        &replica,
+        "clinic_professionals",
+        &[(20, member(10, "professional")), (21, member(11, "assistant"))],
+    );
     receive(&replica, "service_types", &[(30, json!({"name": "Peeling químico", "duration_minutes": 40}))]);
     replica.close().unwrap();
     // A first sync has been finished, at feed number 1.

@@ -26,7 +26,8 @@ async fn the_strip_keeps_the_three_facts_apart() {
     tablet.patient("Ana");
     tablet.patient("Bruno");
     let page = tablet.get("/").await;
-    let strip = page.body.split("<section class=\"strip\"").nth(1).unwrap().split("</section>").next().unwrap();
+    let strip =
+        page.body.split("<section class=\"strip\"").nth(1).unwrap().split("</section>").next().unwrap();
     insta::assert_snapshot!(strip);
 }
 
@@ -38,6 +39,9 @@ async fn patients_are_found_by_part_of_a_name_without_accents() {
     tablet.get("/pacientes").await.shows("Cecília Nogueira").shows("Bruno Carvalho");
     tablet.get("/pacientes?busca=cecilia").await.shows(&patient.to_string()).hides("Bruno Carvalho");
     tablet.get("/pacientes?busca=zzz").await.shows("Nenhum paciente encontrado");
+    // What is fetched again after a change asks for the words typed by then, not for those the page began with.
+    let live = "hx-get=\"/pacientes\" hx-trigger=\"neonpro:changed from:body\" hx-sync=\"this:queue last\" hx-include=\"#busca\"";
+    tablet.get("/pacientes?busca=zzz").await.shows(live);
 }
 
 #[tokio::test]
@@ -83,9 +87,14 @@ async fn appointments_and_sessions_are_drawn_new_and_existing() {
         ("session_number", json!(1)),
         ("notes", json!("Aplicação em glabela.")),
     ];
-    let session = tablet.replica.create_record(doctor(), "treatment_sessions", values).unwrap()[0].record().unwrap();
+    let session =
+        tablet.replica.create_record(doctor(), "treatment_sessions", values).unwrap()[0].record().unwrap();
     tablet.get("/agendamentos/novo").await.went_to("/pacientes?ok=escolha_paciente");
-    tablet.get(&format!("/agendamentos/novo?paciente={patient}")).await.shows("2026-11-23").shows("Peeling químico");
+    tablet
+        .get(&format!("/agendamentos/novo?paciente={patient}"))
+        .await
+        .shows("2026-11-23")
+        .shows("Peeling químico");
     tablet.get(&format!("/agendamentos/{appointment}")).await.shows("14:30").shows("value=\"40\"");
     tablet.get(&format!("/pacientes/{patient}/sessoes/nova?plano={plan}")).await.shows("Peeling seriado");
     tablet.get(&format!("/sessoes/{session}")).await.shows("Sessão 1").shows("Aplicação em glabela.");

@@ -84,7 +84,11 @@ fn mention(candidates: &[Candidate]) -> Mentioned {
     mentioned
 }
 
-async fn read_documents(scoped: &mut Scoped, mentioned: &Mentioned, workspace: &mut Workspace) -> StoreResult<()> {
+async fn read_documents(
+    scoped: &mut Scoped,
+    mentioned: &Mentioned,
+    workspace: &mut Workspace,
+) -> StoreResult<()> {
     let records: BTreeSet<Uuid> =
         mentioned.touched.iter().chain(&mentioned.referenced).map(|(_, record)| *record).collect();
     let records: Vec<Uuid> = records.into_iter().collect();
@@ -97,7 +101,11 @@ async fn read_documents(scoped: &mut Scoped, mentioned: &Mentioned, workspace: &
 }
 
 /// Patients whose consents may be asked for.
-fn patients_of(mentioned: &Mentioned, candidates: &[Candidate], workspace: &Workspace) -> BTreeSet<PatientId> {
+fn patients_of(
+    mentioned: &Mentioned,
+    candidates: &[Candidate],
+    workspace: &Workspace,
+) -> BTreeSet<PatientId> {
     let consented = |id: &DocumentId| {
         workspace.documents.get(id).is_none_or(|open| open.state.purpose != Purpose::Operation)
     };
@@ -114,7 +122,9 @@ fn patients_of(mentioned: &Mentioned, candidates: &[Candidate], workspace: &Work
                 PatientLink::Field(field) | PatientLink::Parent(field) if needs_consents(table) => field,
                 _ => continue,
             };
-            let Some((_, target)) = parsed.root_ids().into_iter().find(|(name, _)| name == link) else { continue };
+            let Some((_, target)) = parsed.root_ids().into_iter().find(|(name, _)| name == link) else {
+                continue;
+            };
             match table.patient {
                 PatientLink::Parent(_) => {
                     let parent = workspace.documents.values().find(|open| open.state.id.record.0 == target);

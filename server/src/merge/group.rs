@@ -80,7 +80,8 @@ impl Round<'_> {
 
     /// One transaction. With `quarantine_all`, every edit in it is kept aside as `projection_failed`.
     async fn attempt(&self, taken: &[Taken], quarantine_all: bool) -> StoreResult<(Done, Vec<WaitingEdit>)> {
-        let candidates: Vec<Candidate> = taken.iter().filter_map(|edit| edit.as_ref().ok().cloned()).collect();
+        let candidates: Vec<Candidate> =
+            taken.iter().filter_map(|edit| edit.as_ref().ok().cloned()).collect();
         let mut scoped = self.store.begin(&self.actor).await?;
         let head = scoped.lock_head().await?;
         let (facts, mut workspace) = facts::read(&mut scoped, &candidates).await?;
@@ -136,7 +137,8 @@ fn order(candidates: &[Candidate]) -> Vec<usize> {
     let leading = |candidate: &Candidate| {
         candidate.envelope.changes.iter().all(|change| {
             change.document.table().is_some_and(|table| {
-                table.name == "data_consent_records" || table.name == "patients" && change.document.facet == FacetId(0)
+                table.name == "data_consent_records"
+                    || table.name == "patients" && change.document.facet == FacetId(0)
             })
         })
     };

@@ -162,9 +162,10 @@ impl Work<'_> {
             return Err(quarantined(Code::DependsOnSetAside));
         }
         // Records whose facts only the server states (alerts) cannot begin on a device.
-        let server_made = self.table.columns().any(|field| {
-            field.kind == neonpro_contract::catalogue::Kind::Derived && field.required
-        });
+        let server_made = self
+            .table
+            .columns()
+            .any(|field| field.kind == neonpro_contract::catalogue::Kind::Derived && field.required);
         if !id.is_primary() || self.change.epoch != 1 || server_made {
             return Err(refused(Code::NotFound));
         }
@@ -227,7 +228,9 @@ impl Work<'_> {
     /// that does not exist.
     fn check_parents(&self, stage: &Stage, before: Option<&Row>, after: &Row) -> Result<(), Fate> {
         for (index, field) in self.table.facet_fields(self.change.document.facet) {
-            let Some(parent) = field.references.and_then(neonpro_contract::catalogue::table) else { continue };
+            let Some(parent) = field.references.and_then(neonpro_contract::catalogue::table) else {
+                continue;
+            };
             let Some(target) = after.at(index).as_uuid() else { continue };
             if before.is_some_and(|before| before.at(index) == after.at(index)) {
                 continue;
@@ -286,8 +289,13 @@ impl Work<'_> {
         }
         let none = Vec::new();
         let events = open.state.patient.and_then(|id| self.workspace.consents.get(&id)).unwrap_or(&none);
-        let cover =
-            cover(standing(events, purpose), events, purpose, self.envelope.capture(), self.envelope.seen_seq);
+        let cover = cover(
+            standing(events, purpose),
+            events,
+            purpose,
+            self.envelope.capture(),
+            self.envelope.seen_seq,
+        );
         match judge_consent(facet, purpose, cover) {
             Verdict::Accept => Ok(()),
             Verdict::AcceptWithItem(code) => {
@@ -328,7 +336,11 @@ impl Work<'_> {
 }
 
 /// Takes an accepted edit over into the workspace, numbers its changes and lets its consents count.
-pub(super) fn take_over(workspace: &mut Workspace, accepted: Box<Accepted>, seq: &mut i64) -> Vec<(DocumentId, u16, i64)> {
+pub(super) fn take_over(
+    workspace: &mut Workspace,
+    accepted: Box<Accepted>,
+    seq: &mut i64,
+) -> Vec<(DocumentId, u16, i64)> {
     let Accepted { stage, changes, .. } = *accepted;
     workspace.commit(stage);
     let mut numbered = Vec::with_capacity(changes.len());

@@ -105,7 +105,8 @@ impl Merged {
                 return;
             }
         }
-        let patient = self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
+        let patient =
+            self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
         let code = fate.set_aside().map(Code::as_str);
         self.audit.push(AuditRecord {
             action: match fate {
@@ -175,7 +176,8 @@ fn patient_of(workspace: &Workspace, candidate: &Candidate) -> Option<PatientId>
             return open.state.patient;
         }
         let table = id.table()?;
-        let target = |link: &str| parsed.root_ids().into_iter().find(|(name, _)| name == link).map(|(_, id)| id);
+        let target =
+            |link: &str| parsed.root_ids().into_iter().find(|(name, _)| name == link).map(|(_, id)| id);
         match table.patient {
             PatientLink::None => None,
             PatientLink::Own => Some(PatientId(id.record.0)),
@@ -266,7 +268,10 @@ async fn number_server_rows(
         ("inventory_transactions", "inventory_alerts"),
     ];
     for (cause, name) in triggers {
-        let caused = workspace.order.iter().any(|key| workspace.records.get(key).is_some_and(|r| r.table.name == cause));
+        let caused = workspace
+            .order
+            .iter()
+            .any(|key| workspace.records.get(key).is_some_and(|r| r.table.name == cause));
         let Some(table) = neonpro_contract::catalogue::table(name).filter(|_| caused) else { continue };
         let mut numbers = Vec::new();
         for record in scoped.list_unnumbered(table).await? {

@@ -134,7 +134,8 @@ impl Workspace {
 
     /// The primary document's patient, for children of a record.
     pub fn patient_of(&self, stage: &Stage, key: &RecordKey) -> Option<PatientId> {
-        let id = DocumentId { table: key.0, record: neonpro_contract::ids::RecordId(key.1), facet: FacetId(0) };
+        let id =
+            DocumentId { table: key.0, record: neonpro_contract::ids::RecordId(key.1), facet: FacetId(0) };
         self.document(stage, &id).and_then(|document| document.state.patient)
     }
 }

@@ -28,7 +28,8 @@ pub(crate) fn detect(workspace: &Workspace, items: &mut Vec<NewItem>, settled: &
             continue;
         }
         let guarded = table.facet_fields(id.facet).filter(|(_, field)| field.rule == Rule::Guarded);
-        let quiet = guarded.filter(|(_, field)| open.disputes.iter().all(|dispute| dispute.field.name != field.name));
+        let quiet =
+            guarded.filter(|(_, field)| open.disputes.iter().all(|dispute| dispute.field.name != field.name));
         settled.extend(quiet.map(|(_, field)| matter(&id, field.name)));
     }
 }

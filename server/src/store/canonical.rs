@@ -178,8 +178,8 @@ impl Scoped {
     }
 
     async fn write(&mut self, sql: String, plan: &Plan, records: &[Record<'_>]) -> StoreResult<()> {
-        let mut query =
-            sqlx_core::query::query::<sqlx_postgres::Postgres>(AssertSqlSafe(sql)).bind(self.actor.clinic().0);
+        let mut query = sqlx_core::query::query::<sqlx_postgres::Postgres>(AssertSqlSafe(sql))
+            .bind(self.actor.clinic().0);
         query = query.bind(records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>());
         for (index, column) in &plan.columns {
             let values: Vec<Option<String>> =
@@ -231,7 +231,9 @@ impl Plan {
         Self {
             columns: own.iter().map(|(index, _, column)| (*index, *column)).collect(),
             names: join(all.iter().map(|(name, _)| (*name).to_owned()).collect()),
-            casts: join(all.iter().map(|(name, column)| format!("u.{name}::{}", literal::cast(*column))).collect()),
+            casts: join(
+                all.iter().map(|(name, column)| format!("u.{name}::{}", literal::cast(*column))).collect(),
+            ),
             assignments: join(
                 all.iter()
                     .skip(1)

@@ -18,7 +18,8 @@ impl Scoped {
             .await
             .map_err(StoreError::during("reading the clinic"))?;
         let unreadable = |_| StoreError::Unreadable("clinics");
-        row.map(|row| Ok((row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?))).transpose()
+        row.map(|row| Ok((row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?)))
+            .transpose()
     }
 }
 
@@ -29,11 +30,12 @@ impl Store {
     /// A database failure.
     pub async fn list_clinics_with_devices(&self) -> StoreResult<Vec<ClinicId>> {
         let mut connection = self.unscoped().await?;
-        let clinics: Vec<Uuid> =
-            sqlx_core::query_scalar::query_scalar("select distinct clinic_id from sync.device_clinics order by 1")
-                .fetch_all(&mut *connection)
-                .await
-                .map_err(StoreError::during("listing clinics"))?;
+        let clinics: Vec<Uuid> = sqlx_core::query_scalar::query_scalar(
+            "select distinct clinic_id from sync.device_clinics order by 1",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::during("listing clinics"))?;
         Ok(clinics.into_iter().map(ClinicId).collect())
     }
 

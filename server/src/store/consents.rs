@@ -36,7 +36,10 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn list_consents(&mut self, patients: &[Uuid]) -> StoreResult<HashMap<PatientId, Vec<ConsentEvent>>> {
+    pub async fn list_consents(
+        &mut self,
+        patients: &[Uuid],
+    ) -> StoreResult<HashMap<PatientId, Vec<ConsentEvent>>> {
         let mut events: HashMap<PatientId, Vec<ConsentEvent>> = HashMap::new();
         let Some(table) = neonpro_contract::catalogue::table("data_consent_records") else {
             return Ok(events);

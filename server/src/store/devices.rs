@@ -41,12 +41,13 @@ impl Store {
     /// A database failure.
     pub async fn find_clinic_of_device(&self, device: DeviceId) -> StoreResult<Option<ClinicId>> {
         let mut connection = self.unscoped().await?;
-        let clinic: Option<Uuid> =
-            sqlx_core::query_scalar::query_scalar("select clinic_id from sync.device_clinics where device_id = $1")
-                .bind(device.0)
-                .fetch_optional(&mut *connection)
-                .await
-                .map_err(StoreError::during("routing a device"))?;
+        let clinic: Option<Uuid> = sqlx_core::query_scalar::query_scalar(
+            "select clinic_id from sync.device_clinics where device_id = $1",
+        )
+        .bind(device.0)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(StoreError::during("routing a device"))?;
         Ok(clinic.map(ClinicId))
     }
 }
@@ -166,7 +167,12 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn mark_device_cursor(&mut self, device: DeviceId, cursor: i64, now: ServerInstant) -> StoreResult<()> {
+    pub async fn mark_device_cursor(
+        &mut self,
+        device: DeviceId,
+        cursor: i64,
+        now: ServerInstant,
+    ) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
         sqlx_core::query::query(
             "update sync.devices set cursor = $3, last_seen_at = $4::timestamptz where clinic_id = $1 and id = $2",

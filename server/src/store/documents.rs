@@ -1,12 +1,12 @@
 //! Documents: what exists, at which epoch, with which live history.
 
 use super::{Scoped, StoreError, StoreResult};
+use minicbor::bytes::ByteArray;
 use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
 use neonpro_contract::document::Clamps;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::{PatientId, RecordId};
 use neonpro_contract::time::ServerInstant;
-use minicbor::bytes::ByteArray;
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgRow;
 use uuid::Uuid;
@@ -59,8 +59,7 @@ impl DocumentState {
 }
 
 /// Columns that [`decode`] reads.
-pub(super) const COLUMNS: &str =
-    "d.table_id, d.record_id, d.facet, d.purpose, d.patient_id, d.epoch, d.live_changes, d.heads, d.snapshot, \
+pub(super) const COLUMNS: &str = "d.table_id, d.record_id, d.facet, d.purpose, d.patient_id, d.epoch, d.live_changes, d.heads, d.snapshot, \
      d.clamps, d.last_seq";
 
 /// The stable number of a purpose in the database.
@@ -140,7 +139,9 @@ impl Scoped {
     /// A database failure.
     pub async fn list_documents_of(&mut self, records: &[Uuid]) -> StoreResult<Vec<DocumentState>> {
         let clinic = self.actor().clinic().0;
-        let sql = format!("select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.record_id = any($2)");
+        let sql = format!(
+            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.record_id = any($2)"
+        );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)
             .bind(records)
@@ -154,11 +155,15 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn list_changed_documents(&mut self, table: TableId, records: &[Uuid]) -> StoreResult<Vec<DocumentState>> {
+    pub async fn list_changed_documents(
+        &mut self,
+        table: TableId,
+        records: &[Uuid],
+    ) -> StoreResult<Vec<DocumentState>> {
         let clinic = self.actor().clinic().0;
         let sql = format!(
             "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.table_id = $2 \
-             and d.record_id = any($3) and (d.snapshot is not null or d.epoch > 1)"
+             and d.record_id = any($3) and d.changed"
         );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)
@@ -202,12 +207,13 @@ impl Scoped {
         let heads = |d: &DocumentState| (!d.heads.is_empty()).then(|| d.heads.concat());
         sqlx_core::query::query(
             "insert into sync.documents (clinic_id, table_id, record_id, facet, purpose, patient_id, epoch, \
-             live_changes, heads, snapshot, clamps, last_seq) \
-             select $1, u.* from unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], \
-             $7::integer[], $8::integer[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[]) as u \
+             live_changes, heads, snapshot, clamps, last_seq, changed) \
+             select $1, u.*, u.epoch > 1 or u.snapshot is not null from unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], \
+             $7::integer[], $8::integer[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[]) as u(table_id, \
+             record_id, facet, purpose, patient_id, epoch, live_changes, heads, snapshot, clamps, last_seq) \
              on conflict (clinic_id, record_id, table_id, facet) do update set epoch = excluded.epoch, \
              live_changes = excluded.live_changes, heads = excluded.heads, snapshot = excluded.snapshot, \
-             clamps = excluded.clamps, last_seq = excluded.last_seq",
+             clamps = excluded.clamps, last_seq = excluded.last_seq, changed = excluded.changed",
         )
         .bind(clinic)
         .bind(column(documents, |d| small(d.id.table.0)))
@@ -231,10 +237,14 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn list_compactable(&mut self, live_changes_min: u32, limit: i64) -> StoreResult<Vec<DocumentState>> {
+    pub async fn list_compactable(
+        &mut self,
+        live_changes_min: u32,
+        limit: i64,
+    ) -> StoreResult<Vec<DocumentState>> {
         let clinic = self.actor().clinic().0;
         let sql = format!(
-            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.live_changes >= $2 \
+            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.changed and d.live_changes >= $2 \
              order by d.live_changes desc limit $3"
         );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))

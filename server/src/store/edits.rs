@@ -1,8 +1,8 @@
 //! Pushed edits and their fates: the signed log, the quarantine and the answers to replays, in one table.
 
 use super::{Scoped, StoreError, StoreResult};
-use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::edit::DocumentId;
+use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
@@ -99,18 +99,28 @@ impl Scoped {
         patients: &[Uuid],
     ) -> StoreResult<Vec<WaitingEdit>> {
         let clinic = self.actor().clinic().0;
-        let rows = sqlx_core::query::query(
-            "select id, device_id, fate, envelope, signature, documents from sync.edits \
-             where clinic_id = $1 and fate <> 'accepted' and (documents && $2 or (fate = 'quarantined' and patient_id = any($3))) \
-             order by received_at limit $4",
-        )
-        .bind(clinic)
-        .bind(documents)
-        .bind(patients)
-        .bind(WAITING_MAX)
-        .fetch_all(self.connection())
-        .await
-        .map_err(StoreError::during("reading waiting edits"))?;
+        // Two statements, each with an index of its own: an OR over both reads the whole log.
+        let of_documents = "select id, device_id, fate, envelope, signature, documents from sync.edits \
+             where clinic_id = $1 and fate <> 'accepted' and documents && $2 order by received_at limit $3";
+        let mut rows = sqlx_core::query::query(of_documents)
+            .bind(clinic)
+            .bind(documents)
+            .bind(WAITING_MAX)
+            .fetch_all(self.connection())
+            .await
+            .map_err(StoreError::during("reading waiting edits"))?;
+        if !patients.is_empty() {
+            let of_patients = "select id, device_id, fate, envelope, signature, documents from sync.edits \
+                 where clinic_id = $1 and fate = 'quarantined' and patient_id = any($2) order by received_at limit $3";
+            let more = sqlx_core::query::query(of_patients)
+                .bind(clinic)
+                .bind(patients)
+                .bind(WAITING_MAX)
+                .fetch_all(self.connection())
+                .await
+                .map_err(StoreError::during("reading waiting edits"))?;
+            rows.extend(more);
+        }
         let unreadable = |_| StoreError::Unreadable("sync.edits");
         rows.iter()
             .map(|row| {
@@ -123,7 +133,12 @@ impl Scoped {
                     documents: row.try_get(5).map_err(unreadable)?,
                 })
             })
-            .collect()
+            .collect::<StoreResult<Vec<_>>>()
+            .map(|mut edits: Vec<WaitingEdit>| {
+                let mut seen = std::collections::HashSet::new();
+                edits.retain(|edit| seen.insert(edit.id));
+                edits
+            })
     }
 
     /// Writes edits and their fates. An edit that waited and is now settled is overwritten.

@@ -34,7 +34,9 @@ impl FeedKind {
     }
 
     fn of(number: i16) -> Option<Self> {
-        [Self::Change, Self::Snapshot, Self::Row, Self::Withdraw].into_iter().find(|kind| kind.number() == number)
+        [Self::Change, Self::Snapshot, Self::Row, Self::Withdraw]
+            .into_iter()
+            .find(|kind| kind.number() == number)
     }
 }
 
@@ -145,8 +147,10 @@ impl Scoped {
 fn decode(row: &sqlx_postgres::PgRow) -> StoreResult<FeedRow> {
     let broken = || StoreError::Unreadable("sync.feed");
     let unreadable = |_| broken();
-    let (kind, table): (i16, i16) = (row.try_get(1).map_err(unreadable)?, row.try_get(2).map_err(unreadable)?);
-    let (facet, epoch): (i16, i32) = (row.try_get(4).map_err(unreadable)?, row.try_get(5).map_err(unreadable)?);
+    let (kind, table): (i16, i16) =
+        (row.try_get(1).map_err(unreadable)?, row.try_get(2).map_err(unreadable)?);
+    let (facet, epoch): (i16, i32) =
+        (row.try_get(4).map_err(unreadable)?, row.try_get(5).map_err(unreadable)?);
     let position: Option<i16> = row.try_get(7).map_err(unreadable)?;
     Ok(FeedRow {
         seq: row.try_get(0).map_err(unreadable)?,

@@ -29,7 +29,10 @@ impl Scoped {
         for row in &rows {
             let person: Uuid = row.try_get(0).map_err(unreadable)?;
             let role: String = row.try_get(1).map_err(unreadable)?;
-            roles.insert(person, Role::from_name(&role).ok_or(StoreError::Unreadable("clinic_professionals"))?);
+            roles.insert(
+                person,
+                Role::from_name(&role).ok_or(StoreError::Unreadable("clinic_professionals"))?,
+            );
         }
         Ok(roles)
     }

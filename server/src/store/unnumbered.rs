@@ -13,8 +13,10 @@ impl Scoped {
     /// A database failure.
     pub async fn list_unnumbered(&mut self, table: &'static Table) -> StoreResult<Vec<Uuid>> {
         let clinic = self.actor().clinic().0;
-        let sql =
-            format!("select id from {} where clinic_id = $1 and feed_seq is null order by merged_at, id", table.name);
+        let sql = format!(
+            "select id from {} where clinic_id = $1 and feed_seq is null order by merged_at, id",
+            table.name
+        );
         sqlx_core::query_scalar::query_scalar(AssertSqlSafe(sql))
             .bind(clinic)
             .fetch_all(self.connection())

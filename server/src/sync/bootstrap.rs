@@ -216,9 +216,8 @@ fn visible(
 ) -> (Vec<BootstrapRecord>, Vec<RecordFacet>) {
     let (mut records, mut facets) = (Vec::with_capacity(stored.len()), Vec::new());
     for one in stored {
-        let sees = |facet: FacetId| {
-            table.facet(facet).is_none_or(|facet| audience.sees(purpose(facet, &one.row)))
-        };
+        let sees =
+            |facet: FacetId| table.facet(facet).is_none_or(|facet| audience.sees(purpose(facet, &one.row)));
         if !sees(FacetId(0)) {
             continue;
         }

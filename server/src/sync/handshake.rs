@@ -61,16 +61,11 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
     let now = clock::now();
     let mut scoped = state.store.begin(&caller.actor).await?;
     let hello = &caller.hello;
-    let seen = Seen {
-        generation: hello.generation,
-        app: &hello.app,
-        cursor: hello.cursor,
-        waiting: hello.waiting,
-    };
+    let seen =
+        Seen { generation: hello.generation, app: &hello.app, cursor: hello.cursor, waiting: hello.waiting };
     scoped.mark_device_seen(hello.device, &seen, now).await?;
     let head = scoped.find_head().await?;
-    let bootstrap_records =
-        if hello.cursor < 0 { super::bootstrap::total(&mut scoped).await? } else { 0 };
+    let bootstrap_records = if hello.cursor < 0 { super::bootstrap::total(&mut scoped).await? } else { 0 };
     scoped.commit().await?;
     if hello.cursor >= 0 && hello.cursor < head.horizon {
         return Ok(Err(ByeCode::Reseed));

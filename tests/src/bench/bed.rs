@@ -98,7 +98,8 @@ impl Bed {
 
     /// An enrolled tablet that reaches the server through a proxy and is offline.
     pub async fn tablet(&self, clinic: &Clinic, proxy: &Proxy, name: &str) -> Tablet {
-        let code = make_code(&self.database.store, clinic.id, Audience::Clinical, clock::now()).await.unwrap();
+        let code =
+            make_code(&self.database.store, clinic.id, Audience::Clinical, clock::now()).await.unwrap();
         let ticket = ticket(&format!("https://{}", proxy.address), &self.fingerprint, &code);
         let path: PathBuf = self.dir.path().join(format!("{name}.replica"));
         let replica = enrol(&ticket, &path, ReplicaKey::new([7; 32]), name, Clock::system()).await.unwrap();

@@ -17,7 +17,9 @@ impl Figures {
     #[must_use]
     pub fn json(&self) -> Json {
         let rounded = |value: f64| Json::from((value * 1_000.0).round() / 1_000.0);
-        Json::Object(self.0.iter().map(|(key, value, _)| (key.clone(), rounded(*value))).collect::<Map<_, _>>())
+        Json::Object(
+            self.0.iter().map(|(key, value, _)| (key.clone(), rounded(*value))).collect::<Map<_, _>>(),
+        )
     }
 
     /// The table.

@@ -75,7 +75,9 @@ async fn copy(pg: &mut PgConnection, rows: &[Vec<Option<String>>]) -> f64 {
 }
 
 async fn upsert(pg: &mut PgConnection, rows: &[Vec<Option<String>>]) -> f64 {
-    pg.execute(sqlx_core::sql_str::AssertSqlSafe(format!("create table limit_upsert {TABLE}"))).await.unwrap();
+    pg.execute(sqlx_core::sql_str::AssertSqlSafe(format!("create table limit_upsert {TABLE}")))
+        .await
+        .unwrap();
     let columns: Vec<Vec<Option<&str>>> =
         (0..COLUMNS.len()).map(|index| rows.iter().map(|row| row[index].as_deref()).collect()).collect();
     let sql = "insert into limit_upsert select u.a::uuid, u.b, u.c, u.d, u.e::date, u.f, u.g, u.h, u.i, \

@@ -71,7 +71,8 @@ impl Page {
                 .unwrap_or(0);
             if bytes.len() >= end + 4 + length {
                 let original = String::from_utf8_lossy(&bytes[..end]).into_owned();
-                let head = original.replace("Location: ", "location: ").replace("Set-Cookie: ", "set-cookie: ");
+                let head =
+                    original.replace("Location: ", "location: ").replace("Set-Cookie: ", "set-cookie: ");
                 return (head, String::from_utf8_lossy(&bytes[end + 4..]).into_owned());
             }
         }

@@ -105,7 +105,11 @@ pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
     figures.put("w2_edits_per_s", rates[rates.len() / 2], ">= 4,000 (median of 5)");
     figures.put("w2_edits_per_s_best", rates[rates.len() - 1], "");
     local.sort_unstable();
-    figures.put("w2_local_edits_per_s", 1_000.0 / local[local.len() / 2].as_secs_f64(), "durable, on the tablet");
+    figures.put(
+        "w2_local_edits_per_s",
+        1_000.0 / local[local.len() / 2].as_secs_f64(),
+        "durable, on the tablet",
+    );
     a.handle.stop().await;
     b.handle.stop().await;
 }
@@ -172,7 +176,10 @@ pub async fn storm(bed: &Bed, figures: &mut Figures) {
     }
     figures.put("w4_seconds", began.elapsed().as_secs_f64(), "<= 1");
     let digest = tablets[0].replica.digest().unwrap();
-    assert!(tablets.iter().all(|tablet| tablet.replica.digest().unwrap() == digest), "tablets differ after the storm");
+    assert!(
+        tablets.iter().all(|tablet| tablet.replica.digest().unwrap() == digest),
+        "tablets differ after the storm"
+    );
     for tablet in tablets {
         tablet.handle.stop().await;
     }

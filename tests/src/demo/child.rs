@@ -111,7 +111,9 @@ impl Child {
     /// It ended, or did not say so within the limit.
     pub async fn listening(&mut self, limit: Duration) -> Outcome<Json> {
         match tokio::time::timeout(limit, self.output.next_line()).await {
-            Ok(Ok(Some(line))) => listening(&line).map_err(|problem| format!("{}: {problem}", self.name).into()),
+            Ok(Ok(Some(line))) => {
+                listening(&line).map_err(|problem| format!("{}: {problem}", self.name).into())
+            }
             Ok(_) => Err(self.ended().into()),
             Err(_) => Err(format!("{} did not start within {} s", self.name, limit.as_secs()).into()),
         }

@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn an_answer_that_cannot_be_read_whole_is_an_error() {
         let pieces = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".as_slice();
-        for bytes in [b"".as_slice(), b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\xff\r\n\r\n", pieces] {
+        for bytes in
+            [b"".as_slice(), b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\xff\r\n\r\n", pieces]
+        {
             assert!(read(bytes).is_err());
         }
     }

@@ -45,7 +45,10 @@ mod tests {
             neonpro_merge_seconds_sum 0.25\nnonsense\n# EOF\n";
         let numbers = read(text);
         assert_eq!(numbers.sessions, 3);
-        assert_eq!(numbers.edits, BTreeMap::from([("accepted".to_owned(), 10), ("quarantined".to_owned(), 1)]));
+        assert_eq!(
+            numbers.edits,
+            BTreeMap::from([("accepted".to_owned(), 10), ("quarantined".to_owned(), 1)])
+        );
         assert_eq!(numbers.digest_mismatches, 0);
         assert_eq!(read(""), Numbers::default());
     }

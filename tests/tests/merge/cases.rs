@@ -102,15 +102,34 @@ async fn one_slot_booked_twice_keeps_both_and_opens_an_agenda_item_until_one_mov
     };
     let (first, second) = (fresh_id(now()), fresh_id(now()));
     let edits = vec![
-        a.edit(author, &[(document("appointments", first, 0), true, book("2031-03-05T13:00:00Z", "2031-03-05T14:00:00Z"))]),
-        b.edit(author, &[(document("appointments", second, 0), true, book("2031-03-05T13:30:00Z", "2031-03-05T14:30:00Z"))]),
+        a.edit(
+            author,
+            &[(
+                document("appointments", first, 0),
+                true,
+                book("2031-03-05T13:00:00Z", "2031-03-05T14:00:00Z"),
+            )],
+        ),
+        b.edit(
+            author,
+            &[(
+                document("appointments", second, 0),
+                true,
+                book("2031-03-05T13:30:00Z", "2031-03-05T14:30:00Z"),
+            )],
+        ),
     ];
     let fates = world.push(clinic, edits).await;
     assert!(accepted(&fates), "{fates:?}");
     let items = world.items(clinic).await;
     assert_eq!((items.len(), items[0].code.as_str()), (1, "double_booking"));
-    let moved = vec![put("start_time", json!("2031-04-05T15:00:00Z")), put("end_time", json!("2031-04-05T16:00:00Z"))];
-    let fates = world.push(clinic, vec![b.edit(author, &[(document("appointments", second, 0), false, moved)])]).await;
+    let moved = vec![
+        put("start_time", json!("2031-04-05T15:00:00Z")),
+        put("end_time", json!("2031-04-05T16:00:00Z")),
+    ];
+    let fates = world
+        .push(clinic, vec![b.edit(author, &[(document("appointments", second, 0), false, moved)])])
+        .await;
     assert!(accepted(&fates), "{fates:?}");
     assert!(world.items(clinic).await.is_empty());
     let row = world.row(clinic, "appointments", second).await.unwrap();

@@ -76,8 +76,9 @@ async fn an_allergy_is_taken_without_consent_and_shown_to_a_person() {
     let mut a = world.device(clinic).await;
     let health = document("patients", patient, 1);
     a.open(health, &row);
-    let fates =
-        world.push(clinic, vec![a.edit(author, &[(health, false, vec![add("allergies", "dipirona")])])]).await;
+    let fates = world
+        .push(clinic, vec![a.edit(author, &[(health, false, vec![add("allergies", "dipirona")])])])
+        .await;
     assert!(matches!(fates[0], Fate::Accepted { .. }), "{fates:?}");
     let items = world.items(clinic).await;
     assert_eq!((items.len(), items[0].kind.as_str()), (1, "consent_photos"));

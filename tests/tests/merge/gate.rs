@@ -50,7 +50,8 @@ async fn an_author_of_another_clinic_does_not_exist_here() {
     let world = World::new().await;
     let here = world.clinic(0).id;
     let mut a = world.device(here).await;
-    let fates = world.push(here, vec![a.new_patient(world.person(1, Role::Admin), fresh_id(now()), None)]).await;
+    let fates =
+        world.push(here, vec![a.new_patient(world.person(1, Role::Admin), fresh_id(now()), None)]).await;
     assert_eq!(fates, vec![refused(Code::NotFound)]);
 }
 
@@ -101,7 +102,8 @@ async fn a_revoked_device_writes_nothing() {
     let mut scoped = world.store().begin(&Actor::system(clinic)).await.unwrap();
     assert!(scoped.mark_device_revoked(a.id, now()).await.unwrap());
     scoped.commit().await.unwrap();
-    let fates = world.push(clinic, vec![a.new_patient(world.person(0, Role::Admin), fresh_id(now()), None)]).await;
+    let fates =
+        world.push(clinic, vec![a.new_patient(world.person(0, Role::Admin), fresh_id(now()), None)]).await;
     assert_eq!(fates, vec![refused(Code::DeviceRevoked)]);
 }
 
@@ -114,7 +116,8 @@ async fn an_assistant_writes_no_health_data() {
     let health = document("patients", patient, 1);
     a.open(health, row);
     let author = world.person(0, Role::Assistant);
-    let fates = world.push(clinic, vec![a.edit(author, &[(health, false, vec![add("allergies", "pólen")])])]).await;
+    let fates =
+        world.push(clinic, vec![a.edit(author, &[(health, false, vec![add("allergies", "pólen")])])]).await;
     assert_eq!(fates, vec![refused(Code::RoleNotAllowed)]);
 }
 
@@ -129,7 +132,8 @@ async fn what_is_fixed_at_creation_stays() {
     let id = document("appointments", appointment, 0);
     a.open(id, row);
     // The tablet's own check is circumvented: the operation claims to create.
-    let fates = world.push(clinic, vec![a.edit(author, &[(id, true, vec![put("patient_id", json!(other))])])]).await;
+    let fates =
+        world.push(clinic, vec![a.edit(author, &[(id, true, vec![put("patient_id", json!(other))])])]).await;
     assert_eq!(fates, vec![Fate::Quarantined { code: Code::FieldFixed }]);
 }
 
@@ -142,7 +146,8 @@ async fn a_ledger_entry_is_never_edited() {
     let mut a = world.device(clinic).await;
     let id = document("payments", payment, 0);
     a.open(id, row);
-    let fates = world.push(clinic, vec![a.edit(author, &[(id, true, vec![put("amount", json!("0.01"))])])]).await;
+    let fates =
+        world.push(clinic, vec![a.edit(author, &[(id, true, vec![put("amount", json!("0.01"))])])]).await;
     assert_eq!(fates, vec![Fate::Quarantined { code: Code::LedgerAppendOnly }]);
 }
 
@@ -154,7 +159,10 @@ async fn bytes_that_are_no_edit_are_refused_and_the_others_go_through() {
     let good = a.new_patient(world.person(0, Role::Assistant), fresh_id(now()), None);
     let junk = vec![0xff; 64];
     let signature = a.sign(&neonpro_contract::edit::signing_bytes(clinic, &junk));
-    let bad = Incoming { signed: SignedEdit { envelope: junk.into(), signature: signature.into() }, ..good.clone() };
+    let bad = Incoming {
+        signed: SignedEdit { envelope: junk.into(), signature: signature.into() },
+        ..good.clone()
+    };
     let fates = world.push(clinic, vec![bad, good]).await;
     assert_eq!(fates[0], refused(Code::Malformed));
     assert!(matches!(fates[1], Fate::Accepted { .. }));

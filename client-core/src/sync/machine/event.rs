@@ -26,7 +26,10 @@ pub(crate) enum Event {
     /// Bytes that are not a frame.
     Garbled,
     /// A frame and its length on the wire.
-    Frame { frame: Frame, bytes: u64 },
+    Frame {
+        frame: Frame,
+        bytes: u64,
+    },
     /// Something else came from the server.
     Heard,
     /// There may be something new in the outbox.
@@ -52,14 +55,22 @@ pub(crate) enum Action {
     Send(Frame),
     Ping,
     /// Build and send the hello.
-    Greet { nonce: [u8; 32] },
+    Greet {
+        nonce: [u8; 32],
+    },
     Open(Welcome),
     /// Mark the next edits as sent and report them.
-    Take { edits_max: usize, bytes_max: usize },
+    Take {
+        edits_max: usize,
+        bytes_max: usize,
+    },
     /// Apply a page, rows or a repair.
     Apply(Frame),
     /// Apply the answer to a push of these edits.
-    Settle { sent: Vec<EditId>, fates: Fates },
+    Settle {
+        sent: Vec<EditId>,
+        fates: Fates,
+    },
     /// Sum the digest per bucket.
     Sum,
     /// Note that everything is confirmed, if it is.

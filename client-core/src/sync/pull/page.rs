@@ -3,21 +3,17 @@
 //! Never fails on what an entry holds: a change that does not fit is counted and the document is repaired. Invariant:
 //! applying a page again changes nothing.
 
-use super::snapshot;
+use super::{changes, snapshot};
 use crate::crash;
 use crate::error::ReplicaError;
-use crate::edit::plan::fill_derived_defaults;
 use crate::project::{Batch, table_of};
 use crate::rebase;
 use crate::store::Tx;
-use crate::store::documents::Standing;
 use crate::store::intents::{self, State};
 use crate::store::records::Stamp;
 use crate::sync::apply::Applied;
 use crate::sync::fates::{self, Told};
-use crate::watch::ATTENTION;
 use neonpro_contract::catalogue::{Lifecycle, table_by_id};
-use neonpro_contract::document::ParsedChange;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::EditId;
@@ -50,8 +46,16 @@ pub(crate) fn apply(
     }
     let mut batch = Batch::default();
     let mut after = After::default();
-    for entry in entries {
-        apply_entry(tx, &mut batch, &mut after, entry, now_us)?;
+    let mut joined = changes::join_ahead(tx, &mut batch, entries)?;
+    for (index, entry) in entries.iter().enumerate() {
+        if let Entry::Change { seq, document, epoch, merged_at, change } = entry {
+            let known = joined.remove(&index);
+            let incoming = changes::Incoming { epoch: *epoch, merged_at: *merged_at, bytes: change };
+            let fits = changes::apply(tx, &mut batch, *seq, *document, incoming, known, now_us)?;
+            tx.meta.repair |= !fits;
+        } else {
+            apply_entry(tx, &mut batch, &mut after, entry, now_us)?;
+        }
     }
     crash::point("page.after_entries");
     for id in &after.rebased {
@@ -85,10 +89,8 @@ fn apply_entry(
     now_us: i64,
 ) -> Result<(), ReplicaError> {
     match entry {
-        Entry::Change { seq, document, epoch, merged_at, change } => {
-            let fits = apply_change(tx, batch, *seq, *document, *epoch, *merged_at, change, now_us)?;
-            tx.meta.repair |= !fits;
-        }
+        // Changes are joined side by side, by the caller.
+        Entry::Change { .. } => {}
         Entry::Own { seq, edit, document, merged_at } => {
             after.accepted = after
                 .accepted
@@ -120,54 +122,6 @@ fn apply_entry(
             known.stamp.advance((*stamp).into());
         }
         Entry::Withdraw { document, .. } => withdraw(tx, batch, after, *document, now_us)?,
-    }
-    Ok(())
-}
-
-/// Somebody else's change. `false` when it does not fit what is here.
-#[expect(clippy::too_many_arguments, reason = "the fields of one feed entry")]
-fn apply_change(
-    tx: &mut Tx<'_>,
-    batch: &mut Batch,
-    seq: i64,
-    document: DocumentId,
-    epoch: u32,
-    merged_at: ServerInstant,
-    bytes: &[u8],
-    now_us: i64,
-) -> Result<bool, ReplicaError> {
-    // A table this app does not know: a newer one does.
-    let Ok(table) = table_of(&document) else { return Ok(true) };
-    let Ok(change) = ParsedChange::parse(bytes) else { return Ok(false) };
-    let working = batch.document(&tx.sql, document)?;
-    if working.epoch > epoch {
-        return Ok(true);
-    }
-    if working.epoch < epoch || working.standing == Standing::Withdrawn || working.apply_remote(&change, merged_at).is_err() {
-        return Ok(false);
-    }
-    let header = change.header();
-    let record = batch.record(&tx.sql, table, document.record)?;
-    if !record.existed && document.is_primary() && record.stamp.feed_seq.is_none() {
-        fill_derived_defaults(&mut record.row);
-    }
-    record.follow(Stamp {
-        author: Some(header.author),
-        captured_at: Some(header.capture.at),
-        merged_at: Some(merged_at),
-        feed_seq: Some(seq),
-    });
-    release(tx, header.edit, now_us)?;
-    Ok(true)
-}
-
-/// An edit that was set aside here and comes back by the feed was released on the server.
-fn release(tx: &mut Tx<'_>, edit: EditId, now_us: i64) -> Result<(), ReplicaError> {
-    if let Some(stored) = intents::find(&tx.sql, edit)?
-        && stored.state == State::SetAside
-    {
-        intents::mark_closed(&tx.sql, stored.n, "released", None, now_us)?;
-        tx.touch(ATTENTION);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::project::Batch;
 use crate::rebase;
 use crate::store::documents::{self, Standing, StoredDocument};
 use crate::store::records::{self, Stamp};
-use crate::store::{Tx, search};
+use crate::store::{Tx, schema, search};
 use crate::sync::apply::Applied;
 use crate::working::foreign_heads;
 use neonpro_contract::catalogue::{FacetId, Lifecycle, Scope, TABLES, Table, table_by_id};
@@ -58,7 +58,8 @@ pub(crate) fn apply(
         let held: Vec<FacetId> = table.facet_ids().filter(|facet| is_held(page.facets, *facet)).collect();
         let none = Vec::new();
         for (index, record) in decoded.records.iter().enumerate() {
-            let states = u16::try_from(index).ok().and_then(|index| decoded.facets.get(&index)).unwrap_or(&none);
+            let states =
+                u16::try_from(index).ok().and_then(|index| decoded.facets.get(&index)).unwrap_or(&none);
             if records::insert_new(&tx.sql, record.id, &record.row, &record.stamp.into())? {
                 count_new(tx, table, &held, record, states)?;
             } else {
@@ -106,9 +107,14 @@ fn count_new(
         };
         let heads = state.live.as_ref().map(|live| foreign_heads(id, live)).transpose()?.unwrap_or_default();
         tx.meta.digest.add(fingerprint(&id, state.epoch, &heads));
-        let clamps = state.live.iter().flat_map(|live| &live.clamps).map(|(hash, at)| ((*hash).into(), *at)).collect();
+        let clamps =
+            state.live.iter().flat_map(|live| &live.clamps).map(|(hash, at)| ((*hash).into(), *at)).collect();
         let confirmed = state.live.as_ref().map(|live| live.saved.to_vec());
-        documents::upsert(&tx.sql, &id, &StoredDocument { epoch: state.epoch, standing: Standing::Server, confirmed, heads, clamps })?;
+        documents::upsert(
+            &tx.sql,
+            &id,
+            &StoredDocument { epoch: state.epoch, standing: Standing::Server, confirmed, heads, clamps },
+        )?;
     }
     Ok(())
 }
@@ -169,6 +175,7 @@ fn advance(tx: &mut Tx<'_>, page: &RowsPage, now_us: i64) -> Result<(), ReplicaE
     if again {
         sweep(tx, now_us)?;
     }
+    schema::create_indexes(&tx.sql)?;
     tx.meta.bootstrap = None;
     tx.meta.cursor = start_head;
     tx.meta.head = tx.meta.head.max(start_head);

@@ -1,8 +1,8 @@
 //! First syncs: resumable, never over 100 %, never over an edit that waits.
 
+use crate::Draft;
 use crate::testing::server::Server;
 use crate::testing::world::{ADMIN, ANA, ASSISTANT, PROFESSIONAL, Tablet, server, synced};
-use crate::Draft;
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::wire::Frame;
@@ -16,7 +16,11 @@ fn patient(n: u128) -> RecordId {
 fn large() -> Server {
     let mut server = server();
     for n in 0..11 {
-        server.seed("patients", patient(n), &[("name", json!(format!("Paciente {n}"))), ("is_active", json!(true))]);
+        server.seed(
+            "patients",
+            patient(n),
+            &[("name", json!(format!("Paciente {n}"))), ("is_active", json!(true))],
+        );
     }
     server
 }
@@ -76,7 +80,8 @@ fn a_page_does_not_overwrite_an_edit_that_waits() {
     let mut server = large();
     let tablet = synced(1, &mut server);
     tablet.put(ASSISTANT, "patients", ANA, "phone", json!("minha"));
-    let created = tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Só aqui"))])).unwrap();
+    let created =
+        tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Só aqui"))])).unwrap();
     let gone = patient(4);
     tablet.replica.reseed().unwrap();
     // Meanwhile the server changed one record and lost sight of another.
@@ -105,7 +110,11 @@ fn a_page_does_not_overwrite_an_edit_that_waits() {
 fn a_front_desk_tablet_counts_only_what_it_may_hold() {
     let mut server = large();
     let plan = RecordId(Uuid::from_u128(0x2000));
-    server.seed("treatment_plans", plan, &[("patient_id", json!(ANA)), ("title", json!("x")), ("status", json!("draft"))]);
+    server.seed(
+        "treatment_plans",
+        plan,
+        &[("patient_id", json!(ANA)), ("title", json!("x")), ("status", json!("draft"))],
+    );
     let desk = Tablet::with_audience(1, Audience::FrontDesk, "http://127.0.0.1:1");
     desk.sync(&mut server);
     assert!(desk.replica.row("treatment_plans", plan).unwrap().is_none());

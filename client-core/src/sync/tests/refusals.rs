@@ -10,12 +10,14 @@ use neonpro_contract::value::Value;
 use serde_json::json;
 
 fn refuse(server: &mut Server, edit: EditId, code: Code) {
-    server.policy = Box::new(move |envelope: &Envelope| (envelope.edit == edit).then_some(Fate::Refused { code }));
+    server.policy =
+        Box::new(move |envelope: &Envelope| (envelope.edit == edit).then_some(Fate::Refused { code }));
 }
 
 fn create(tablet: &Tablet, name: &str) -> (EditId, RecordId) {
     tablet.hand.advance_us(1_000_000);
-    let edited = tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!(name))])).unwrap();
+    let edited =
+        tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!(name))])).unwrap();
     (edited.edit, edited.record().unwrap())
 }
 
@@ -134,7 +136,8 @@ fn everything_in_one_push_that_builds_on_a_refused_edit_is_kept_for_a_person() {
     let mut tablet = synced(1, &mut server);
     let refused = tablet.put(ASSISTANT, "patients", ANA, "phone", json!("recusado"));
     let dependent = tablet.put(ASSISTANT, "patients", ANA, "email", json!("depende@x"));
-    let health = tablet.replica.update_record(PROFESSIONAL, "patients", ANA, [("skin_type", json!("III"))]).unwrap();
+    let health =
+        tablet.replica.update_record(PROFESSIONAL, "patients", ANA, [("skin_type", json!("III"))]).unwrap();
     refuse(&mut server, refused.edit, Code::RoleNotAllowed);
     tablet.sync(&mut server);
     assert!(matches!(server.fates[&health[0].edit], Fate::Accepted { .. }), "another document goes through");
@@ -150,7 +153,10 @@ fn everything_in_one_push_that_builds_on_a_refused_edit_is_kept_for_a_person() {
     tablet.replica.dismiss(refused.edit, ASSISTANT).unwrap();
     assert!(tablet.replica.attention().unwrap().is_empty());
     assert_eq!(tablet.replica.dismiss(refused.edit, ASSISTANT).unwrap_err().code(), "no_such_edit");
-    let kept = tablet.replica.query("SELECT count(*) FROM sync_intent WHERE closed_how = 'dismissed'", &[], 1).unwrap();
+    let kept = tablet
+        .replica
+        .query("SELECT count(*) FROM sync_intent WHERE closed_how = 'dismissed'", &[], 1)
+        .unwrap();
     assert_eq!(kept.rows[0][0], json!(1), "never deleted");
     tablet.assert_equal(&server);
 }
@@ -168,20 +174,24 @@ fn a_released_edit_closes_its_attention_entry_by_itself() {
     assert_eq!(tablet.replica.attention().unwrap()[0].place, Place::Quarantined);
     server.policy = Box::new(|_| None);
     // The release is a change of another actor that carries the original edit's id.
-    other.replica.inner.store.write(|tx| {
-        let mut batch = crate::project::Batch::default();
-        let stored = crate::edit::Given {
-            now_us: 0,
-            edit: quarantined,
-            fresh: &mut || RecordId(uuid::Uuid::nil()),
-            capture: None,
-        };
-        let draft = Draft::new(ASSISTANT).put("patients", ANA, "phone", json!("selado"));
-        crate::edit::perform(tx, &draft, stored)?;
-        batch.record(&tx.sql, neonpro_contract::catalogue::table("patients").unwrap(), ANA)?;
-        Ok::<_, crate::EditRejected>(())
-    })
-    .unwrap();
+    other
+        .replica
+        .inner
+        .store
+        .write(|tx| {
+            let mut batch = crate::project::Batch::default();
+            let stored = crate::edit::Given {
+                now_us: 0,
+                edit: quarantined,
+                fresh: &mut || RecordId(uuid::Uuid::nil()),
+                capture: None,
+            };
+            let draft = Draft::new(ASSISTANT).put("patients", ANA, "phone", json!("selado"));
+            crate::edit::perform(tx, &draft, stored)?;
+            batch.record(&tx.sql, neonpro_contract::catalogue::table("patients").unwrap(), ANA)?;
+            Ok::<_, crate::EditRejected>(())
+        })
+        .unwrap();
     server.fates.remove(&quarantined);
     other.sync(&mut server);
     tablet.sync(&mut server);
@@ -272,7 +282,10 @@ fn own_entries_settle_edits_whose_answer_has_not_come() {
 fn a_withdrawal_keeps_what_was_written_meanwhile_for_a_person() {
     let mut server = server();
     let tablet = synced(1, &mut server);
-    tablet.replica.update_record(PROFESSIONAL, "patients", ANA, [("notes", json!("escrito offline"))]).unwrap();
+    tablet
+        .replica
+        .update_record(PROFESSIONAL, "patients", ANA, [("notes", json!("escrito offline"))])
+        .unwrap();
     server.withdraw(Server::document("patients", ANA, 1));
     tablet.open(&server);
     tablet.pull(&server, 10);

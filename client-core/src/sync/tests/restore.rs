@@ -1,7 +1,7 @@
 //! A server restored from a backup: the tablets notice and give back what it lacks.
 
-use crate::testing::world::{ANA, ASSISTANT, server, synced};
 use crate::Draft;
+use crate::testing::world::{ANA, ASSISTANT, server, synced};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -17,7 +17,8 @@ fn tablets_give_a_restored_server_the_edits_it_lacks() {
     first.put(ASSISTANT, "patients", ANA, "address", json!("outra fita"));
     first.sync(&mut restored);
     restored.epoch = Uuid::from_u128(2);
-    let created = tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))])).unwrap();
+    let created =
+        tablet.replica.edit(Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))])).unwrap();
     tablet.put(ASSISTANT, "patients", ANA, "phone", json!("depois do backup"));
     tablet.sync(&mut current);
     assert!(tablet.open(&restored).start_over);

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::forms::input::FormBody;
 use crate::forms::patient::{Disputes, identity_inputs, read_identity};
 use crate::forms::{Posted, Problems};
-use crate::read::{Record, sync, zone};
+use crate::read::{Record, attention, zone};
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, Refusal, update};
@@ -38,7 +38,7 @@ pub(super) fn form(
 
 /// The form filled with the text of a set-aside edit, to be corrected.
 pub(super) fn corrected(replica: &Replica, edit: &str, id: RecordId) -> Result<Typed, Failure> {
-    let kept = sync::find_kept(replica, edit, TABLE, id)?;
+    let kept = attention::find_kept(replica, edit, TABLE, id)?;
     Ok(Typed { identity: kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING))), ..Typed::default() })
 }
 

@@ -7,7 +7,7 @@ use crate::forms::input::FormBody;
 use crate::forms::patient::{Disputes, identity_inputs, read_identity};
 use crate::forms::{Posted, Problems};
 use crate::read::patients::find_same_person;
-use crate::read::{Record, sync, zone};
+use crate::read::{Record, attention, zone};
 use crate::screens::form_page::{FormPage, Tab};
 use crate::screens::frame::{Frame, Page};
 use crate::text;
@@ -43,8 +43,11 @@ pub async fn show(
 ) -> Result<Page, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let kept =
-            query.corrigir.map(|edit| sync::find_kept_creation(replica, &edit, TABLE)).transpose()?.flatten();
+        let kept = query
+            .corrigir
+            .map(|edit| attention::find_kept_creation(replica, &edit, TABLE))
+            .transpose()?
+            .flatten();
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
         draw(replica, &visit, now_us, typed.as_ref(), None)
     })

@@ -1,0 +1,122 @@
+//! The programs themselves as child processes, for tests that kill them.
+
+use crate::cluster::TestDatabase;
+use serde_json::Value as Json;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A program of the workspace. `cargo test --workspace` builds it beside the tests.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let path = tests.parent().unwrap().parent().unwrap().join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo test --workspace` or `cargo build --workspace --bins`",
+        path.display()
+    );
+    path
+}
+
+/// A server process that can be killed and started again at the same address.
+pub struct ServerProcess {
+    child: Child,
+    pub fingerprint: String,
+    pub url: String,
+}
+
+/// A loopback port that was free a moment ago.
+#[must_use]
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl ServerProcess {
+    /// Starts a server over a test's database. `crash_at` names where it stops as `kill -9` would.
+    pub fn start(database: &TestDatabase, dir: &Path, port: u16, crash_at: Option<&str>) -> Self {
+        let mut command = Command::new(program("neonpro-server"));
+        command
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+            .arg(dir)
+            .env("DATABASE_URL", database.url())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(point) = crash_at {
+            command.env("NEONPRO_CRASH_AT", point);
+        }
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: Json =
+            serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server did not start: {line:?}"));
+        Self {
+            child,
+            fingerprint: told["fingerprint"].as_str().unwrap().to_owned(),
+            url: told["listening"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// `neonpro-tablet script`: a request a line, an answer a line.
+pub struct ScriptProcess {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl ScriptProcess {
+    pub fn start(replica: &Path, crash_at: Option<&str>) -> Self {
+        let mut command = Command::new(program("neonpro-tablet"));
+        command
+            .arg("script")
+            .arg("--replica")
+            .arg(replica)
+            .arg("--key-file")
+            .arg(replica.with_extension("key"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        if let Some(point) = crash_at {
+            command.env("NEONPRO_CRASH_AT", point);
+        }
+        let mut child = command.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, input, output }
+    }
+
+    /// Asks; `None` when the process ended instead of answering.
+    pub fn ask(&mut self, request: &Json) -> Option<Json> {
+        writeln!(self.input, "{request}").ok()?;
+        self.input.flush().ok()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+}
+
+impl Drop for ScriptProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
