@@ -42,3 +42,6 @@ pub(crate) fn point(name: &str) {
         std::process::abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

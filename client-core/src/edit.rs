@@ -80,13 +80,13 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
         author: draft.author,
         captured_at: capture.at,
         uncertainty_ms: capture.uncertainty_ms,
-        seen_seq: tx.meta.cursor,
+        seen_seq: tx.meta.seen_seq(),
         documents: planned.iter().map(Planned::to_intent).collect(),
     };
     let actor = Actor::of(tx.identity.device, tx.meta.generation);
     let changes = express(tx, &mut batch, &intent, actor, OnNothing::Refuse)?;
     let purpose = check::result(&tx.sql, &mut batch, &planned, tx.identity.audience)?;
-    let warning = consents::warning(&tx.sql, &mut batch, &planned, purpose, capture, tx.meta.cursor)?;
+    let warning = consents::warning(&tx.sql, &mut batch, &planned, purpose, capture, tx.meta.seen_seq())?;
     crash::point("edit.after_changes");
 
     let sealed = seal::seal(&tx.identity, &intent, &changes)?;

@@ -5,10 +5,10 @@
 
 use crate::error::ReplicaError;
 use crate::parallel::side_by_side;
+use crate::store::changes::PendingChange;
 use crate::store::documents::{Standing, StoredDocument};
-use crate::store::intents::PendingChange;
 use crate::store::records::{self, Stamp};
-use crate::store::{Tx, conflicts, documents, intents, search};
+use crate::store::{Tx, changes, conflicts, documents, search};
 use crate::watch::{CONFLICTS, STATUS};
 use crate::working::{Finished, Working};
 use neonpro_contract::catalogue::{FacetId, Lifecycle, PurposeRule, Table, TableId};
@@ -122,7 +122,7 @@ impl Batch {
     fn source(&mut self, conn: &Connection, id: DocumentId) -> Result<Source, ReplicaError> {
         let table = table_of(&id)?;
         let stored = documents::find(conn, &id)?;
-        let pending = if stored.is_some() { intents::list_pending_changes(conn, &id)? } else { Vec::new() };
+        let pending = if stored.is_some() { changes::list_pending(conn, &id)? } else { Vec::new() };
         let record = self.record(conn, table, id.record)?;
         let born = record.existed && (id.is_primary() || stored.is_some() || primary_is_counted(conn, &id)?);
         Ok(Source { id, row: record.before.clone(), born, stored, pending })

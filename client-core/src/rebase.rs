@@ -6,8 +6,8 @@
 use crate::edit::{OnNothing, express, seal};
 use crate::error::ReplicaError;
 use crate::project::Batch;
-use crate::store::Tx;
 use crate::store::intents::{self, Reexpressed, State, StoredIntent};
+use crate::store::{Tx, changes};
 use crate::watch::{ATTENTION, STATUS};
 use neonpro_contract::document::{Actor, EditError, Header};
 use neonpro_contract::edit::FieldOp;
@@ -66,8 +66,8 @@ fn reexpress(
             }
             Ok(changes) => match seal::seal(&tx.identity, &stored.intent, &changes) {
                 Ok(sealed) => {
-                    intents::purge_changes(&tx.sql, stored.n)?;
-                    intents::append_changes(&tx.sql, stored.n, &changes)?;
+                    changes::purge_all(&tx.sql, stored.n)?;
+                    changes::append(&tx.sql, stored.n, &changes)?;
                     intents::mark_resealed(&tx.sql, stored.n, &sealed, Reexpressed::Never)?;
                     for change in &changes {
                         batch.document(&tx.sql, change.document)?.push_pending(stored.n, change);
@@ -128,9 +128,9 @@ pub(crate) fn settle(
         match working.edit(actor, &header, part.create, &part.ops) {
             Ok(change) => {
                 working.push_pending(n, &change);
-                intents::replace_change(&tx.sql, n, &change)?;
+                changes::replace(&tx.sql, n, &change)?;
             }
-            Err(EditError::NothingToDo) => intents::purge_change(&tx.sql, n, &id)?,
+            Err(EditError::NothingToDo) => changes::purge(&tx.sql, n, &id)?,
             Err(_) if stored.state == State::Queued => {
                 let code = Code::DependsOnSetAside;
                 intents::mark_set_aside(&tx.sql, n, State::Rejected, code, "here", now_us)?;
@@ -146,7 +146,7 @@ pub(crate) fn settle(
 
 /// Signs an edit again after one of its changes was made anew.
 fn reseal(tx: &mut Tx<'_>, stored: &StoredIntent, now_us: i64) -> Result<(), ReplicaError> {
-    let changes = intents::list_changes(&tx.sql, stored.n)?;
+    let changes = changes::list(&tx.sql, stored.n)?;
     if changes.is_empty() {
         return intents::mark_accepted(&tx.sql, stored.n, None, now_us);
     }

@@ -3,6 +3,7 @@
 //! Owns the connections; nothing else can reach them. Invariant: one connection writes and checkpoints (two would
 //! meet SQLite's WAL-reset defect and SQLCipher's own), and what watchers are told has been committed.
 
+pub(crate) mod changes;
 pub(crate) mod conflicts;
 pub(crate) mod documents;
 pub(crate) mod files;

@@ -4,8 +4,8 @@
 //! shows is the confirmed document with the pending changes applied in the order they were made.
 
 use crate::error::ReplicaError;
+use crate::store::changes::PendingChange;
 use crate::store::documents::{Standing, StoredDocument};
-use crate::store::intents::PendingChange;
 use neonpro_contract::catalogue::Table;
 use neonpro_contract::digest::fingerprint;
 use neonpro_contract::document::{

@@ -62,27 +62,9 @@ pub fn standing(events: &[ConsentEvent], purpose: Purpose) -> Standing {
         return Standing::Granted { since_us: grant.at_us, until_us: grant.expires_us };
     }
     match withdrawals.iter().max_by_key(|event| (event.at_us, event.id)) {
-        Some(last) => {
-            let feed_seq = withdrawals.iter().filter_map(|event| event.feed_seq).min();
-            let first = withdrawals.iter().map(|event| event.at_us).min().unwrap_or(last.at_us);
-            Standing::Withdrawn { at_us: unanswered(events, purpose).unwrap_or(first), feed_seq }
-        }
+        Some(last) => Standing::Withdrawn { at_us: last.at_us, feed_seq: last.feed_seq },
         None => Standing::Never,
     }
-}
-
-/// The earliest withdrawal that some grant did not answer: from then on nothing was covered.
-fn unanswered(events: &[ConsentEvent], purpose: Purpose) -> Option<i64> {
-    let answered = |id: &RecordId| {
-        events
-            .iter()
-            .any(|event| event.purpose == purpose && event.given && event.seen_withdrawals.contains(id))
-    };
-    events
-        .iter()
-        .filter(|event| event.purpose == purpose && !event.given && !answered(&event.id))
-        .map(|event| event.at_us)
-        .min()
 }
 
 /// Whether consent covered a purpose over a whole capture interval.
@@ -98,8 +80,9 @@ pub enum Cover {
     After,
 }
 
-/// Relates a capture to a standing. `seen_seq` is the feed cursor the device held: whoever had received the
-/// withdrawal captured after it, whatever the clock says.
+/// Relates a capture to a patient's events. `seen_seq` is the feed cursor the device held: whoever had received a
+/// withdrawal captured after it, whatever the clock says. A first grant recorded after the act covers it; one that
+/// follows a withdrawal does not reach back into the gap.
 #[must_use]
 pub fn cover(
     standing: Standing,
@@ -108,21 +91,25 @@ pub fn cover(
     capture: Capture,
     seen_seq: i64,
 ) -> Cover {
+    let of_purpose = || events.iter().filter(|event| event.purpose == purpose);
+    let withdrawals = || of_purpose().filter(|event| !event.given);
+    // Withdrawn before the capture ended, or known to the device: then the capture came after it.
+    let precedes =
+        |w: &ConsentEvent| w.at_us <= capture.latest_us() || w.feed_seq.is_some_and(|seq| seq <= seen_seq);
+    let lasts = |grant: &ConsentEvent| grant.expires_us.is_none_or(|until| capture.latest_us() <= until);
+    let in_force = of_purpose().filter(|grant| grant.given && lasts(grant)).any(|grant| {
+        grant.at_us <= capture.earliest_us()
+            && withdrawals().filter(|w| !grant.seen_withdrawals.contains(&w.id)).all(|w| !precedes(w))
+    });
     match standing {
         Standing::Never => Cover::Never,
-        Standing::Granted { until_us: Some(until), .. } if capture.latest_us() > until => Cover::After,
-        Standing::Granted { .. } => Cover::Covered,
-        Standing::Withdrawn { at_us, feed_seq } => {
-            let knew = feed_seq.is_some_and(|seq| seq <= seen_seq);
-            let was_granted = events
-                .iter()
-                .any(|event| event.purpose == purpose && event.given && event.at_us <= capture.earliest_us());
-            if !knew && was_granted && capture.latest_us() < at_us {
-                Cover::BeforeWithdrawal
-            } else {
-                Cover::After
-            }
+        Standing::Granted { .. } if in_force => Cover::Covered,
+        Standing::Granted { until_us, .. } => {
+            let expired = until_us.is_some_and(|until| capture.latest_us() > until);
+            if expired || withdrawals().any(precedes) { Cover::After } else { Cover::Covered }
         }
+        Standing::Withdrawn { .. } if in_force => Cover::BeforeWithdrawal,
+        Standing::Withdrawn { .. } => Cover::After,
     }
 }
 

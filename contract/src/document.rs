@@ -160,7 +160,12 @@ impl Document {
         if !deps_present {
             return Err(DocumentError::MissingDependency);
         }
-        self.doc.apply_changes([change.inner().clone()]).map_err(|error| match error {
+        // Automerge's decoder was seen to panic on changes that passed its own checks. Callers drop a document that
+        // failed, so a half-applied one is never used.
+        let applied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.doc.apply_changes([change.inner().clone()])
+        }));
+        applied.map_err(|_| DocumentError::Write)?.map_err(|error| match error {
             automerge::AutomergeError::DuplicateSeqNumber(..) => DocumentError::ActorForked,
             _ => DocumentError::Write,
         })?;

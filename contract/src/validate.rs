@@ -5,6 +5,7 @@ pub mod br;
 
 use crate::catalogue::{Field, Format, Lifecycle};
 use crate::fate::Code;
+use crate::limits::{JSON_LEAVES_MAX, SET_MEMBERS_MAX};
 use crate::row::Row;
 use crate::value::{Column, Value};
 use serde_json::Value as Json;
@@ -60,6 +61,8 @@ pub fn canonical(field: &'static Field, value: Value) -> Result<Value, Invalid> 
             .map(|()| Value::Instant(at))
             .map_err(|_| invalid("an instant from 1900 to 2200")),
         Value::Json(object) => json(field, &object).map(|()| Value::Json(object)),
+        Value::Texts(members) if members.len() > SET_MEMBERS_MAX => Err(invalid("at most 256 members")),
+        Value::Uuids(members) if members.len() > SET_MEMBERS_MAX => Err(invalid("at most 256 members")),
         other => Ok(other),
     }
 }
@@ -111,7 +114,20 @@ pub fn long_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
 pub fn json(field: &'static Field, object: &Json) -> Result<(), Invalid> {
     let text = object.to_string();
     let holds = text.len() <= crate::limits::LONG_TEXT_BYTES_MAX && !text.contains("\\u0000");
-    if holds { Ok(()) } else { Err(Invalid::new(field.name, "an object of at most 64 KiB without U+0000")) }
+    let small = leaves(object) < JSON_LEAVES_MAX;
+    let fits = holds && small;
+    if fits {
+        Ok(())
+    } else {
+        Err(Invalid::new(field.name, "an object of at most 64 KiB and 1,023 values, without U+0000"))
+    }
+}
+
+fn leaves(json: &Json) -> usize {
+    match json {
+        Json::Object(map) if !map.is_empty() => map.values().map(leaves).sum(),
+        _ => 1,
+    }
 }
 
 /// Checks every value of a record and what must hold between them.

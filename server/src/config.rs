@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// Settings every command needs.
 #[derive(Debug, Clone, Args)]
 pub struct DatabaseArgs {
-    /// Use this database instead of an embedded one, e.g. `postgres://user@/neonpro?host=/run/postgresql`.
+    /// Use this database instead of an embedded one, e.g. `postgres://user@localhost/neonpro?host=/run/postgresql`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// Directory of the embedded cluster and of the server's own certificate.

@@ -171,7 +171,10 @@ begin
         if not exists (select from pg_roles where rolname = role) then
             execute format('create role %I nologin noinherit nobypassrls', role);
         end if;
-        if not pg_has_role(current_user, role, 'member') then
+        -- From PostgreSQL 16 on, membership alone does not allow SET ROLE.
+        if not case when current_setting('server_version_num')::int >= 160000
+            then pg_has_role(current_user, role, 'set') else pg_has_role(current_user, role, 'member') end
+        then
             execute format('grant %I to current_user', role);
         end if;
     end loop;

@@ -81,8 +81,16 @@ impl Merger {
     /// [`MergeError::Busy`] when the queue is full: nothing was taken.
     pub fn enqueue(&self, clinic: ClinicId, edits: Vec<Incoming>) -> Result<Fates, MergeError> {
         let (answer, fates) = oneshot::channel();
-        self.lane(clinic).jobs.try_send(Job { edits, answer }).map_err(|_| MergeError::Busy)?;
-        Ok(fates)
+        match self.lane(clinic).jobs.try_send(Job { edits, answer }) {
+            Ok(()) => Ok(fates),
+            Err(mpsc::error::TrySendError::Full(_)) => Err(MergeError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => {
+                // The lane's task died. The tablet pushes again, to a new one; sessions reconnect.
+                tracing::error!(%clinic, "a merge lane ended; starting another");
+                self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(&clinic);
+                Err(MergeError::Busy)
+            }
+        }
     }
 
     /// Watches a clinic's head. The value is a hint: readers ask the database.

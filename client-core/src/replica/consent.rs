@@ -31,7 +31,8 @@ impl Replica {
         Ok(purposes
             .map(|purpose| {
                 let standing = standing(&events, purpose);
-                let covered_now = cover(standing, &events, purpose, capture, meta.cursor) == Cover::Covered;
+                let covered_now =
+                    cover(standing, &events, purpose, capture, meta.seen_seq()) == Cover::Covered;
                 ConsentStanding { purpose, standing, covered_now }
             })
             .collect())

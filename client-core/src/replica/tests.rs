@@ -142,7 +142,6 @@ fn searching_forgives_accents_case_punctuation_and_hostile_syntax() {
         "-",
         "*",
         "'; DROP TABLE patients; --",
-        "ana\0",
         "ﷺ",
     ] {
         assert_eq!(found(typed), 0, "{typed}");

@@ -1,15 +1,13 @@
-//! `sync_intent` and `sync_change`: what people did here, until its fate is settled and for 30 days after.
+//! `sync_intent`: what people did here, until its fate is settled and for 30 days after.
 
+use super::changes;
 use crate::edit::seal::Sealed;
 use crate::error::ReplicaError;
-use minicbor::bytes::ByteVec;
-use neonpro_contract::catalogue::{FacetId, TableId};
-use neonpro_contract::edit::{DocumentChange, DocumentId, Intent, decode_envelope};
+use neonpro_contract::edit::{DocumentChange, Intent, decode_envelope};
 use neonpro_contract::fate::Code;
-use neonpro_contract::ids::{EditId, RecordId};
+use neonpro_contract::ids::EditId;
 use neonpro_contract::time::ServerInstant;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use uuid::Uuid;
 
 /// Where an edit stands. Below [`State::SetAside`] its changes are part of what the screens show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,82 +113,8 @@ pub(crate) fn append(
     )?
     .execute(params![intent.edit.0.as_bytes(), intent.captured_at.0, text, envelope, signature])?;
     let n = conn.last_insert_rowid();
-    append_changes(conn, n, changes)?;
+    changes::append(conn, n, changes)?;
     Ok(n)
-}
-
-/// Stores the changes of an edit, in order.
-pub(crate) fn append_changes(
-    conn: &Connection,
-    n: i64,
-    changes: &[DocumentChange],
-) -> Result<(), ReplicaError> {
-    let sql = "INSERT INTO sync_change (n, position, table_id, record, facet, epoch, bytes)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let mut statement = conn.prepare_cached(sql)?;
-    for (position, change) in changes.iter().enumerate() {
-        let (id, record) = (&change.document, change.document.record.0.as_bytes());
-        statement.execute(params![
-            n,
-            i64::try_from(position).unwrap_or(i64::MAX),
-            id.table.0,
-            record,
-            id.facet.0,
-            change.epoch,
-            change.change.as_slice()
-        ])?;
-    }
-    Ok(())
-}
-
-/// The changes of an edit, in order.
-pub(crate) fn list_changes(conn: &Connection, n: i64) -> Result<Vec<DocumentChange>, ReplicaError> {
-    let sql = "SELECT table_id, record, facet, epoch, bytes FROM sync_change WHERE n = ?1 ORDER BY position";
-    let changes = conn
-        .prepare_cached(sql)?
-        .query_map([n], |row| {
-            let document = DocumentId {
-                table: TableId(row.get(0)?),
-                record: RecordId(Uuid::from_bytes(row.get(1)?)),
-                facet: FacetId(row.get(2)?),
-            };
-            Ok(DocumentChange {
-                document,
-                epoch: row.get(3)?,
-                change: ByteVec::from(row.get::<_, Vec<u8>>(4)?),
-            })
-        })?
-        .collect::<Result<_, _>>()?;
-    Ok(changes)
-}
-
-pub(crate) fn purge_changes(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
-    conn.prepare_cached("DELETE FROM sync_change WHERE n = ?1")?.execute([n])?;
-    Ok(())
-}
-
-/// A change that is not part of the confirmed document yet.
-#[derive(Debug, Clone)]
-pub(crate) struct PendingChange {
-    pub n: i64,
-    pub epoch: u32,
-    pub bytes: Vec<u8>,
-}
-
-/// Pending changes of a document, oldest first.
-pub(crate) fn list_pending_changes(
-    conn: &Connection,
-    id: &DocumentId,
-) -> Result<Vec<PendingChange>, ReplicaError> {
-    let sql = "SELECT c.n, c.epoch, c.bytes FROM sync_change c JOIN sync_intent i ON i.n = c.n
-        WHERE c.record = ?1 AND c.table_id = ?2 AND c.facet = ?3 AND i.state < 5 ORDER BY c.n, c.position";
-    let pending = conn
-        .prepare_cached(sql)?
-        .query_map(params![id.record.0.as_bytes(), id.table.0, id.facet.0], |row| {
-            Ok(PendingChange { n: row.get(0)?, epoch: row.get(1)?, bytes: row.get(2)? })
-        })?
-        .collect::<Result<_, _>>()?;
-    Ok(pending)
 }
 
 pub(crate) fn find(conn: &Connection, edit: EditId) -> Result<Option<StoredIntent>, ReplicaError> {
@@ -245,32 +169,6 @@ pub(crate) fn mark_resealed(
     Ok(())
 }
 
-/// One change of an edit was made anew.
-pub(crate) fn replace_change(conn: &Connection, n: i64, change: &DocumentChange) -> Result<(), ReplicaError> {
-    let id = &change.document;
-    conn.prepare_cached(
-        "UPDATE sync_change SET epoch = ?5, bytes = ?6 WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4",
-    )?
-    .execute(params![
-        n,
-        id.record.0.as_bytes(),
-        id.table.0,
-        id.facet.0,
-        change.epoch,
-        change.change.as_slice()
-    ])?;
-    Ok(())
-}
-
-/// One document turned out to need no change by this edit.
-pub(crate) fn purge_change(conn: &Connection, n: i64, id: &DocumentId) -> Result<(), ReplicaError> {
-    conn.prepare_cached(
-        "DELETE FROM sync_change WHERE n = ?1 AND record = ?2 AND table_id = ?3 AND facet = ?4",
-    )?
-    .execute(params![n, id.record.0.as_bytes(), id.table.0, id.facet.0])?;
-    Ok(())
-}
-
 /// Accepted edits settled after an instant, back in the outbox: the server was restored and may lack them.
 pub(crate) fn requeue_accepted(conn: &Connection, after_us: i64) -> Result<usize, ReplicaError> {
     let settled: Vec<(i64, Vec<u8>)> = conn
@@ -281,7 +179,7 @@ pub(crate) fn requeue_accepted(conn: &Connection, after_us: i64) -> Result<usize
         .collect::<Result<_, _>>()?;
     for (n, envelope) in &settled {
         let Some(envelope) = decode_envelope(envelope) else { continue };
-        append_changes(conn, *n, &envelope.changes)?;
+        changes::append(conn, *n, &envelope.changes)?;
         mark_state(conn, *n, State::Queued)?;
     }
     Ok(settled.len())
@@ -299,7 +197,7 @@ pub(crate) fn mark_accepted(
         "UPDATE sync_intent SET state = ?2, seq = ?3, merged_at = ?4, settled_at = ?5 WHERE n = ?1",
     )?
     .execute(params![n, State::Accepted as i64, seq, merged_at, now_us])?;
-    purge_changes(conn, n)
+    changes::purge_all(conn, n)
 }
 
 /// The server (or a re-expression here) set it aside.
@@ -330,7 +228,7 @@ pub(crate) fn mark_closed(
         "UPDATE sync_intent SET state = ?2, closed_how = ?3, closed_by = ?4, closed_at = ?5 WHERE n = ?1",
     )?
     .execute(params![n, State::Closed as i64, how, by, now_us])?;
-    purge_changes(conn, n)
+    changes::purge_all(conn, n)
 }
 
 /// Drops accepted edits settled before an instant. Nothing else is ever dropped.

@@ -34,12 +34,15 @@ pub(crate) struct Bootstrap {
     /// Whether the server has said where its head is.
     #[n(5)]
     pub begun: bool,
+    /// Feed number applied before everything was fetched again: what people had seen by then.
+    #[n(6)]
+    pub seen: i64,
 }
 
 impl Bootstrap {
     /// One that has not begun.
-    pub const fn new(again: bool) -> Self {
-        Self { position: None, start_head: -1, done: 0, total: 0, again, begun: false }
+    pub const fn new(again: bool, seen: i64) -> Self {
+        Self { position: None, start_head: -1, done: 0, total: 0, again, begun: false, seen }
     }
 }
 
@@ -155,6 +158,11 @@ impl Meta {
             .map(|bytes| minicbor::decode(&bytes).map_err(|_| ReplicaError::Bookkeeping("bootstrap")))
             .transpose()?;
         Ok(meta)
+    }
+
+    /// What the device could have seen: the last feed number applied. Never negative.
+    pub fn seen_seq(&self) -> i64 {
+        self.bootstrap.as_ref().map_or(self.cursor, |state| state.seen).max(0)
     }
 
     /// The capture of something that happens now.

@@ -91,12 +91,8 @@ impl Driver {
             for action in actions {
                 self.perform(action);
             }
-            let state = machine.state();
-            let ended = state.ended
-                && self.jobs == 0
-                && !matches!(state.connection, super::state::Connection::Stopped { .. });
-            self.tell(state);
-            if ended {
+            self.tell(machine.state());
+            if machine.has_ended() && self.jobs == 0 {
                 return;
             }
             event = self.next_event(machine.deadline_ms()).await;

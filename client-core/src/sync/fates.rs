@@ -8,10 +8,10 @@ use crate::crash;
 use crate::error::ReplicaError;
 use crate::project::{Batch, table_of};
 use crate::rebase;
-use crate::store::Tx;
 use crate::store::documents::Standing;
 use crate::store::intents::{self, Reexpressed, State, StoredIntent};
 use crate::store::records::Stamp;
+use crate::store::{Tx, changes};
 use crate::watch::{ATTENTION, STATUS};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::EditId;
@@ -126,7 +126,7 @@ pub(crate) fn merge(
         merged_at: Some(told.merged_at),
         feed_seq: Some(told.seq),
     };
-    for part in intents::list_changes(&tx.sql, stored.n)? {
+    for part in changes::list(&tx.sql, stored.n)? {
         let table = table_of(&part.document)?;
         let working = batch.document(&tx.sql, part.document)?;
         let joined = if same_bytes { working.accept(stored.n, told.merged_at).is_ok() } else { false };

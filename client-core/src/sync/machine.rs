@@ -60,14 +60,19 @@ impl Machine {
     pub fn state(&self) -> SyncState {
         let mut state = self.state.clone();
         state.connection = match &self.phase {
-            Phase::Offline => Connection::Offline,
-            Phase::Waiting { .. } | Phase::Stopped | Phase::Ended => state.connection,
+            Phase::Offline | Phase::Ended => Connection::Offline,
+            Phase::Waiting { .. } | Phase::Stopped => state.connection,
             Phase::Greeting { .. } => Connection::Connecting,
             Phase::Live(live) => Connection::Live { caught_up: live.caught_up() },
         };
         state.quiet = matches!(&self.phase, Phase::Live(live) if live.is_quiet());
         state.ended = matches!(self.phase, Phase::Ended | Phase::Stopped);
         state
+    }
+
+    /// Whether it will never do anything again.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
     }
 
     /// When [`Event::Tick`] is due, ms.
@@ -264,6 +269,10 @@ impl Machine {
             }
             Event::Edited => live.edited(),
             Event::Heard => live.heard(),
+            Event::Noted => {
+                live.noted();
+                Vec::new()
+            }
             _ => Vec::new(),
         }
     }

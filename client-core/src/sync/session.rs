@@ -118,10 +118,11 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     }
     if tx.meta.cursor < 0 {
         let again = any_rows(tx)?;
-        let state = tx.meta.bootstrap.get_or_insert_with(|| Bootstrap::new(again));
+        let state = tx.meta.bootstrap.get_or_insert_with(|| Bootstrap::new(again, 0));
         if !state.begun {
             state.begun = true;
             state.start_head = welcome.head;
+            state.seen = state.seen.min(welcome.head);
             if !state.again {
                 schema::drop_indexes(&tx.sql)?;
             }
@@ -147,12 +148,12 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
 }
 
 fn start_over(tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
-    let again = any_rows(tx)?;
+    let (again, seen) = (any_rows(tx)?, tx.meta.seen_seq());
     tx.meta.cursor = -1;
     tx.meta.head = -1;
     tx.meta.reference_seq = 0;
     tx.meta.repair = false;
-    tx.meta.bootstrap = Some(Bootstrap::new(again));
+    tx.meta.bootstrap = Some(Bootstrap::new(again, seen));
     tx.sql.execute("DELETE FROM sync_seen", [])?;
     tx.touch(STATUS);
     Ok(())

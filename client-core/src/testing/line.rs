@@ -49,6 +49,7 @@ pub(crate) async fn start(server: Server) -> (Arc<Line>, String) {
 
 type Broken = Box<dyn std::error::Error + Send + Sync>;
 
+#[expect(clippy::too_many_lines, reason = "a whole session, told in order")]
 async fn serve(line: Arc<Line>, socket: TcpStream) -> Result<(), Broken> {
     *line.sessions.lock().unwrap() += 1;
     let mut socket = tokio_tungstenite::accept_async(socket).await?;
@@ -100,11 +101,7 @@ async fn serve(line: Arc<Line>, socket: TcpStream) -> Result<(), Broken> {
             Some(Frame::Ack(ack)) => {
                 cursor = Some(ack.cursor);
                 if ack.cursor < 0 {
-                    if let Some(Frame::Rows(last)) =
-                        Some(Frame::Rows(line.server.lock().unwrap().rows_page(position, audience)))
-                    {
-                        position = last.next;
-                    }
+                    position = line.server.lock().unwrap().rows_page(position, audience).next;
                     answers.push(Frame::Rows(line.server.lock().unwrap().rows_page(position, audience)));
                 }
             }

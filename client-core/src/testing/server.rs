@@ -239,15 +239,8 @@ impl Server {
                 body: RowsPage::pack_records(table, &records, &facets),
             };
         }
-        let first = sections[0];
-        RowsPage {
-            table: first.id,
-            next: None,
-            done,
-            reference_seq: Some(1),
-            facets: 0,
-            body: RowsPage::pack_records(first, &[], &Vec::new()),
-        }
+        let body = RowsPage::pack_records(sections[0], &[], &Vec::new());
+        RowsPage { table: sections[0].id, next: None, done, reference_seq: Some(1), facets: 0, body }
     }
 
     fn snapshot(&self, seq: i64, document: DocumentId, audience: Audience) -> Entry {

@@ -70,6 +70,22 @@ fn an_expired_grant_covers_until_its_end() {
 }
 
 #[test]
+fn a_first_grant_reaches_back_but_a_new_one_leaves_the_gap_after_a_withdrawal() {
+    assert_eq!(covered(&[grant(1, 2 * HOUR, &[])], at(HOUR), 0), Cover::Covered);
+    let events = [grant(1, 0, &[]), withdrawal(2, 2 * HOUR), grant(3, 4 * HOUR, &[2])];
+    assert_eq!(covered(&events, at(HOUR), 0), Cover::Covered);
+    assert_eq!(covered(&events, at(3 * HOUR), 0), Cover::After);
+    assert_eq!(covered(&events, at(5 * HOUR), 3), Cover::Covered);
+}
+
+#[test]
+fn knowing_an_answered_withdrawal_is_not_knowing_the_next_one() {
+    let events = [grant(1, 0, &[]), withdrawal(2, HOUR), grant(3, 2 * HOUR, &[2]), withdrawal(4, 6 * HOUR)];
+    assert_eq!(covered(&events, at(4 * HOUR), 3), Cover::BeforeWithdrawal);
+    assert_eq!(covered(&events, at(4 * HOUR), 4), Cover::After);
+}
+
+#[test]
 fn the_consent_table_holds_cell_by_cell() {
     use Cover::{After, BeforeWithdrawal, Covered, Never};
     use Verdict::{Accept, AcceptWithItem, Quarantine};

@@ -38,7 +38,8 @@ impl Header {
         let edit = Uuid::try_parse(parts.next()?).ok()?;
         let author = Uuid::try_parse(parts.next()?).ok()?;
         let uncertainty_ms = u32::from_str_radix(parts.next()?, 16).ok()?;
-        let seen_seq = i64::from_str_radix(parts.next()?, 16).ok()?;
+        // Written as two's complement: -1 is a tablet that has not synced yet.
+        let seen_seq = u64::from_str_radix(parts.next()?, 16).ok()?.cast_signed();
         let header = Self {
             edit: EditId(edit),
             author: AuthorId(author),

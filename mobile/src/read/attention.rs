@@ -93,14 +93,16 @@ fn name_of(replica: &Replica, entry: &Attention) -> Result<Named, ReplicaError> 
         return Ok(named);
     }
     let typed = Posted::of_ops(&part.ops);
-    let written = [typed.get("name"), typed.get("title")].into_iter().find(|text| !text.is_empty());
-    if let Some(written) = written {
-        return Ok(Named { what: written.to_owned(), ..named });
-    }
     let patients = table("patients").map_or(TableId(0), |table| table.id);
     let of = |record| DocumentId { table: patients, record, facet: FacetId(0) };
-    let patient = typed.get("patient_id").parse().ok().map(|id| name(replica, &of(id))).transpose()?;
-    Ok(patient.map_or_else(|| named.clone(), |patient| Named { kind: named.kind, ..patient }))
+    let patient = patient_of(replica, part)?.and_then(|id| id.parse().ok()).map(of);
+    if let Some(patient) = patient.map(|patient| name(replica, &patient)).transpose()?
+        && patient.href.is_some()
+    {
+        return Ok(Named { kind: named.kind, ..patient });
+    }
+    let written = ["name", "title"].map(|field| typed.get(field)).into_iter().find(|text| !text.is_empty());
+    Ok(Named { what: written.unwrap_or(&named.what).to_owned(), ..named.clone() })
 }
 
 /// Where the cause can be removed: the patient's consents, or the form the edit came from, filled with its text.

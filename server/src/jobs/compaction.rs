@@ -39,8 +39,13 @@ pub async fn compact_above(
     let due = scoped.list_compactable(live_changes_min, BATCH).await?;
     let (mut flattened, mut feed) = (Vec::new(), Vec::new());
     for state in due {
-        if is_disputed(&state)? {
-            continue;
+        match is_disputed(&state) {
+            Ok(false) => {}
+            Ok(true) => continue,
+            Err(error) => {
+                tracing::error!(document = %state.id, %error, "a document cannot be flattened");
+                continue;
+            }
         }
         let before = state.fingerprint();
         head.seq = head.seq.saturating_add(1);
@@ -68,6 +73,10 @@ pub async fn compact_above(
         });
         flattened.push(next);
     }
+    if flattened.is_empty() {
+        scoped.rollback().await?;
+        return Ok(0);
+    }
     scoped.upsert_documents(&flattened.iter().collect::<Vec<_>>()).await?;
     scoped.append_feed(&feed, now).await?;
     scoped.upsert_head(&head).await?;
@@ -78,7 +87,7 @@ pub async fn compact_above(
 fn is_disputed(state: &DocumentState) -> StoreResult<bool> {
     let unreadable = |_| StoreError::Unreadable("sync.documents");
     let Some(saved) = &state.snapshot else { return Ok(false) };
-    let mut document = Document::load(state.id, saved).map_err(unreadable)?;
+    let document = Document::load(state.id, saved).map_err(unreadable)?;
     let mut row = Row::empty(document.table());
     let disputes = document.project(&state.clamps, &mut row).map_err(unreadable)?;
     Ok(!disputes.is_empty())

@@ -16,7 +16,7 @@ use uuid::Uuid;
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub active_devices: HashSet<Uuid>,
-    pub roles: HashMap<Uuid, Role>,
+    pub roles: HashMap<Uuid, Vec<Role>>,
     pub known: HashMap<Uuid, KnownEdit>,
     pub waiting: Vec<WaitingEdit>,
 }

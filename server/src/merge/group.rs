@@ -87,17 +87,33 @@ impl Round<'_> {
         let (facts, mut workspace) = facts::read(&mut scoped, &candidates).await?;
         let mut merged = Merged::new(head, self.now);
         let mut fates: Vec<Option<Fate>> = vec![None; candidates.len()];
-        for index in order(&candidates) {
-            let Some(candidate) = candidates.get(index) else { continue };
-            let fate = if quarantine_all {
-                Fate::Quarantined { code: Code::ProjectionFailed }
-            } else {
-                self.decide(candidate, &facts, &mut workspace, &mut merged)
-            };
-            merged.remember(candidate, &fate, &mut workspace, self.retry);
-            if let Some(slot) = fates.get_mut(index) {
-                *slot = Some(fate);
+        let (mut turn, mut put_off) = (order(&candidates), true);
+        while !turn.is_empty() {
+            let mut later = Vec::new();
+            for index in turn {
+                let Some(candidate) = candidates.get(index) else { continue };
+                let fate = if quarantine_all {
+                    Fate::Quarantined { code: Code::ProjectionFailed }
+                } else {
+                    match judge(candidate, &facts, &workspace, self.now, self.retry) {
+                        Decision::Known(fate) => {
+                            set(&mut fates, index, fate);
+                            continue;
+                        }
+                        // Judged ahead of its place: the record it points at may be made by an edit that came before it.
+                        Decision::Aside(Fate::Refused { code: Code::NotFound })
+                            if put_off && leads(candidate) =>
+                        {
+                            later.push(index);
+                            continue;
+                        }
+                        decision => self.settle(candidate, decision, &mut workspace, &mut merged),
+                    }
+                };
+                merged.remember(candidate, &fate, &mut workspace, self.retry);
+                set(&mut fates, index, fate);
             }
+            (turn, put_off) = (later, false);
         }
         derive_consents(&mut workspace);
         for rejected in taken.iter().filter_map(|edit| edit.as_ref().err()) {
@@ -111,41 +127,50 @@ impl Round<'_> {
         Ok((Done { fates: answers(taken, fates), head: merged.head.seq }, released))
     }
 
-    fn decide(
+    fn settle(
         &self,
         candidate: &Candidate,
-        facts: &facts::Facts,
+        decision: Decision,
         workspace: &mut Workspace,
         merged: &mut Merged,
     ) -> Fate {
-        match judge(candidate, facts, workspace, self.now, self.retry) {
-            Decision::Aside(fate) => fate,
+        match decision {
+            Decision::Aside(fate) | Decision::Known(fate) => fate,
             Decision::Accept(accepted) => {
                 merged.note_uncovered(&accepted);
                 merged.patient_of(candidate, accepted.patient);
-                let numbered = take_over(workspace, accepted, &mut merged.head.seq);
-                merged.append_changes(candidate, &numbered, workspace);
+                let numbered = take_over(workspace, *accepted, &mut merged.head.seq);
+                // The author's tablet gave a waiting edit up when it was set aside: it gets the change like everyone else.
+                let writer = (!self.retry).then_some(candidate.envelope.device);
+                merged.append_changes(candidate, &numbered, writer, workspace);
                 Fate::Accepted { seq: merged.head.seq, merged_at: self.now.0 }
             }
         }
     }
 }
 
+fn set(fates: &mut [Option<Fate>], index: usize, fate: Fate) {
+    if let Some(slot) = fates.get_mut(index) {
+        *slot = Some(fate);
+    }
+}
+
 /// Identities and consents first, so that what they cover in the same group is judged with them; otherwise as they
 /// came. Per document the order is kept: those two tables always move together.
 fn order(candidates: &[Candidate]) -> Vec<usize> {
-    let leading = |candidate: &Candidate| {
-        candidate.envelope.changes.iter().all(|change| {
-            change.document.table().is_some_and(|table| {
-                table.name == "data_consent_records"
-                    || table.name == "patients" && change.document.facet == FacetId(0)
-            })
-        })
-    };
     let (mut first, rest): (Vec<_>, Vec<_>) =
-        (0..candidates.len()).partition(|index| candidates.get(*index).is_some_and(leading));
+        (0..candidates.len()).partition(|index| candidates.get(*index).is_some_and(leads));
     first.extend(rest);
     first
+}
+
+fn leads(candidate: &Candidate) -> bool {
+    candidate.envelope.changes.iter().all(|change| {
+        change.document.table().is_some_and(|table| {
+            table.name == "data_consent_records"
+                || table.name == "patients" && change.document.facet == FacetId(0)
+        })
+    })
 }
 
 /// Waiting edits worth another look: a dependency came, or a consent did.

@@ -28,6 +28,8 @@ pub(super) enum Decision {
     Accept(Box<Accepted>),
     /// Not merged.
     Aside(Fate),
+    /// Decided earlier: told again, and nothing is written a second time.
+    Known(Fate),
 }
 
 /// An accepted edit.
@@ -52,7 +54,7 @@ pub(super) fn judge(
     if let Some(known) = facts.known.get(&candidate.envelope.edit.0) {
         let settled = matches!(known.fate, Fate::Duplicate { .. });
         if settled || (!retry && known.digest == candidate.digest) {
-            return Decision::Aside(known.fate.clone());
+            return Decision::Known(known.fate.clone());
         }
     }
     match stage_edit(candidate, facts, workspace, now) {
@@ -79,7 +81,7 @@ fn stage_edit(
     if !facts.active_devices.contains(&envelope.device.0) {
         return Err(refused(Code::DeviceRevoked));
     }
-    let Some(role) = facts.roles.get(&envelope.author.0).copied() else {
+    let Some(roles) = facts.roles.get(&envelope.author.0) else {
         return Err(refused(Code::NotFound));
     };
     let mut accepted =
@@ -89,7 +91,7 @@ fn stage_edit(
         if table.facet(change.document.facet).is_none() {
             return Err(refused(Code::NotFound));
         }
-        if !may_write(table, change.document.facet, role) {
+        if !roles.iter().any(|role| may_write(table, change.document.facet, *role)) {
             return Err(refused(Code::RoleNotAllowed));
         }
         let work = Work { table, change, parsed, envelope, workspace, now };
@@ -158,7 +160,9 @@ impl Work<'_> {
             });
         }
         let primary = DocumentId { facet: FacetId(0), ..id };
-        if self.depends_on_set_aside(&id) || self.depends_on_set_aside(&primary) && !id.is_primary() {
+        // A change that begins the record anew may be a set-aside creation sent again; whether it depends on what was
+        // set aside, its own dependencies tell.
+        if !id.is_primary() && (self.depends_on_set_aside(&id) || self.depends_on_set_aside(&primary)) {
             return Err(quarantined(Code::DependsOnSetAside));
         }
         // Records whose facts only the server states (alerts) cannot begin on a device.
@@ -287,8 +291,10 @@ impl Work<'_> {
         if purpose == Purpose::Operation {
             return Ok(());
         }
+        // Nobody's data: nobody's consent is asked.
+        let Some(patient) = open.state.patient else { return Ok(()) };
         let none = Vec::new();
-        let events = open.state.patient.and_then(|id| self.workspace.consents.get(&id)).unwrap_or(&none);
+        let events = self.workspace.consents.get(&patient).unwrap_or(&none);
         let cover = cover(
             standing(events, purpose),
             events,
@@ -338,10 +344,10 @@ impl Work<'_> {
 /// Takes an accepted edit over into the workspace, numbers its changes and lets its consents count.
 pub(super) fn take_over(
     workspace: &mut Workspace,
-    accepted: Box<Accepted>,
+    accepted: Accepted,
     seq: &mut i64,
 ) -> Vec<(DocumentId, u16, i64)> {
-    let Accepted { stage, changes, .. } = *accepted;
+    let Accepted { stage, changes, .. } = accepted;
     workspace.commit(stage);
     let mut numbered = Vec::with_capacity(changes.len());
     for (id, position) in changes {

@@ -15,7 +15,7 @@ use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::ids::{PatientId, RecordId};
+use neonpro_contract::ids::{DeviceId, PatientId, RecordId};
 use neonpro_contract::time::ServerInstant;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -70,10 +70,12 @@ impl Merged {
         }
     }
 
+    /// Feeds the changes of a merged edit. `writer` is the device that holds them already, if one does.
     pub fn append_changes(
         &mut self,
         candidate: &Candidate,
         numbered: &[(DocumentId, u16, i64)],
+        writer: Option<DeviceId>,
         workspace: &Workspace,
     ) {
         for (id, position, seq) in numbered {
@@ -87,7 +89,7 @@ impl Merged {
                 purpose: open.state.purpose,
                 epoch: open.state.epoch,
                 edit: Some((candidate.envelope.edit.0, *position)),
-                device: Some(candidate.envelope.device.0),
+                device: writer.map(|device| device.0),
             });
         }
     }

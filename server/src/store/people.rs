@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 impl Scoped {
-    /// Roles of these people here, now. Someone without an active membership is absent.
+    /// Roles of these people here, now: all of them, where someone has several. Someone without an active membership
+    /// is absent.
     ///
     /// # Errors
     /// A database failure.
-    pub async fn list_roles(&mut self, people: &[Uuid]) -> StoreResult<HashMap<Uuid, Role>> {
+    pub async fn list_roles(&mut self, people: &[Uuid]) -> StoreResult<HashMap<Uuid, Vec<Role>>> {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
             "select m.professional_id, m.role from clinic_professionals m \
@@ -25,14 +26,12 @@ impl Scoped {
         .await
         .map_err(StoreError::during("reading roles"))?;
         let unreadable = |_| StoreError::Unreadable("clinic_professionals");
-        let mut roles = HashMap::new();
+        let mut roles: HashMap<Uuid, Vec<Role>> = HashMap::new();
         for row in &rows {
             let person: Uuid = row.try_get(0).map_err(unreadable)?;
             let role: String = row.try_get(1).map_err(unreadable)?;
-            roles.insert(
-                person,
-                Role::from_name(&role).ok_or(StoreError::Unreadable("clinic_professionals"))?,
-            );
+            let role = Role::from_name(&role).ok_or(StoreError::Unreadable("clinic_professionals"))?;
+            roles.entry(person).or_default().push(role);
         }
         Ok(roles)
     }

@@ -82,8 +82,11 @@ pub(super) async fn next_page(scoped: &mut Scoped, position: Position, done: u64
         }
         let full = counted && stored.len() == BOOTSTRAP_PAGE_RECORDS;
         let built = build(scoped, table, stored).await?;
+        // What was cut from the agenda comes when its table's turn does.
         let next = match built.last {
-            Some(after) if full || built.cut => Position { section: at.section, after: Some(after) },
+            Some(after) if counted && (full || built.cut) => {
+                Position { section: at.section, after: Some(after) }
+            }
             _ => following,
         };
         let counted = if counted { built.read } else { 0 };

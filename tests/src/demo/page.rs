@@ -123,11 +123,12 @@ fn tablet(view: &TabletView) -> String {
     let attention_tone = if view.attention > 0 { "red" } else { "none" };
     format!(
         "<article class=\"card tablet\"><header><h2>{name}</h2><p class=\"soft\">{clinic}</p></header>\
-         <p class=\"connection\"><span class=\"dot\" data-tone=\"{tone}\"></span>{words}</p>\
-         <dl class=\"facts\"><div><dt>Última confirmação</dt><dd>{confirmed}</dd></div>\
+         <div data-live><p class=\"connection\"><span class=\"dot\" data-tone=\"{tone}\"></span>{words}</p>\
+         <dl class=\"facts\"><div><dt>Confirmado</dt><dd>{confirmed}</dd></div>\
          <div><dt>Aguardando</dt><dd>{waiting}</dd></div>\
-         <div data-tone=\"{attention_tone}\"><dt>Precisa de atenção</dt><dd>{attention}</dd></div></dl>\
-         <a class=\"button\" href=\"{url}\" target=\"_blank\" rel=\"noreferrer\">Abrir {name}</a></article>",
+         <div data-tone=\"{attention_tone}\"><dt>Precisa de atenção</dt><dd>{attention}</dd></div></dl></div>\
+         <a class=\"button\" href=\"{url}\" target=\"_blank\" rel=\"noreferrer\" \
+         aria-label=\"Abrir {name}\">Abrir</a></article>",
         name = escape(&view.name),
         clinic = escape(&view.clinic),
         words = escape(words),
@@ -155,7 +156,8 @@ fn items(items: &[(String, usize)]) -> String {
 }
 
 fn server(view: &ServerView) -> String {
-    let (tone, words) = if view.ready { ("ok", "Pronto") } else { ("red", "Não responde") };
+    let (tone, words) =
+        if view.ready { ("ok", "Pronto, banco de dados respondendo") } else { ("red", "Não responde") };
     let mut rows = format!("<li><span>Sessões abertas</span><strong>{}</strong></li>", view.sessions);
     for (name, number) in &view.edits {
         let _ = write!(rows, "<li><span>Edições {}</span><strong>{number}</strong></li>", escape(fate(name)));

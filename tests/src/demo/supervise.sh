@@ -7,7 +7,10 @@ set -u
 trap '' HUP INT TERM
 
 exec 3<&0 </dev/null
-"$@" 3<&- &
+(
+  trap - HUP INT TERM
+  exec "$@"
+) 3<&- &
 program=$!
 
 # Asked several times: a request that comes before the program listens for signals is lost.

@@ -90,13 +90,13 @@ fn connection(state: &Json) -> (&'static str, String) {
     if let (Some(done), Some(total)) =
         (state["first_sync"]["done"].as_u64(), state["first_sync"]["total"].as_u64())
     {
-        return ("ok", format!("Recebendo {done} de {total} registros"));
+        return ("ok", format!("Recebendo {done} de {total}"));
     }
     match (state["connection"].as_str(), state["caught_up"].as_bool()) {
         (Some("live"), Some(true)) => ("ok", "Conectado e em dia".to_owned()),
         (Some("live" | "connecting"), _) => ("ok", "Sincronizando".to_owned()),
-        (Some("stopped"), _) => ("red", "O servidor recusou este tablet".to_owned()),
-        _ => ("grey", "Sem internet: tudo salvo no tablet".to_owned()),
+        (Some("stopped"), _) => ("red", "Recusado pelo servidor".to_owned()),
+        _ => ("grey", "Sem rede, tudo salvo".to_owned()),
     }
 }
 
@@ -177,6 +177,6 @@ mod tests {
         assert_eq!(connection(&json!({"connection": "offline", "caught_up": false})).0, "grey");
         assert_eq!(connection(&json!({"connection": "stopped"})).0, "red");
         let first = json!({"connection": "live", "first_sync": {"done": 3, "total": 9}});
-        assert_eq!(connection(&first).1, "Recebendo 3 de 9 registros");
+        assert_eq!(connection(&first).1, "Recebendo 3 de 9");
     }
 }

@@ -26,6 +26,14 @@ enum Applying {
     Fates,
 }
 
+/// Noting that everything is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Confirm {
+    Due,
+    Asked,
+    Done,
+}
+
 #[derive(Debug)]
 pub(super) struct Live {
     inbox: VecDeque<(Frame, u64)>,
@@ -39,7 +47,7 @@ pub(super) struct Live {
     edited_while_taking: bool,
     cursor: i64,
     head: i64,
-    /// The last page ended at the server's head.
+    /// No page has told of more to come.
     at_head: bool,
     waiting: u64,
     held: u64,
@@ -47,7 +55,7 @@ pub(super) struct Live {
     server_digest: Option<(i64, Digest)>,
     summing: bool,
     repairs: u32,
-    confirmed: bool,
+    confirm: Confirm,
 }
 
 impl Live {
@@ -63,26 +71,35 @@ impl Live {
             edited_while_taking: false,
             cursor: opened.cursor,
             head: opened.head,
-            at_head: opened.cursor == opened.head,
+            at_head: true,
             waiting: opened.waiting,
             held: 0,
             differs: opened.differs,
             server_digest: Some((opened.head, opened.server_digest)),
             summing: false,
             repairs: 0,
-            confirmed: false,
+            confirm: Confirm::Due,
         }
     }
 
-    /// Everything from the server is here.
+    /// Everything from the server is here, and the same.
     pub fn caught_up(&self) -> bool {
+        self.at_end() && !self.differs
+    }
+
+    /// Everything from the server was applied.
+    fn at_end(&self) -> bool {
         self.cursor >= 0 && self.cursor >= self.head && self.at_head
     }
 
-    /// Nothing is under way in either direction, and nothing is left to be done.
+    /// Nothing is under way in either direction, nothing is left to be done, and that was noted.
     pub fn is_quiet(&self) -> bool {
+        self.is_settled() && (self.waiting > 0 || self.confirm == Confirm::Done)
+    }
+
+    fn is_settled(&self) -> bool {
         let repairing = self.differs && self.repairs < REPAIRS_MAX;
-        self.is_idle() && self.caught_up() && self.waiting == self.held && !repairing
+        self.is_idle() && self.at_end() && self.waiting == self.held && !repairing
     }
 
     fn is_idle(&self) -> bool {
@@ -105,14 +122,14 @@ impl Live {
             actions.push(self.start(frame, bytes));
         }
         actions.extend(self.push());
-        let repairable = self.differs && self.caught_up() && self.applying.is_none() && self.inbox.is_empty();
+        let repairable = self.differs && self.at_end() && self.applying.is_none() && self.inbox.is_empty();
         if repairable && !self.summing && self.repairs < REPAIRS_MAX {
             self.summing = true;
             self.repairs = self.repairs.saturating_add(1);
             actions.push(Action::Sum);
         }
-        if self.is_quiet() && self.waiting == 0 && !self.confirmed {
-            self.confirmed = true;
+        if self.is_settled() && self.waiting == 0 && self.confirm == Confirm::Due {
+            self.confirm = Confirm::Asked;
             actions.push(Action::Confirm);
         }
         actions
@@ -164,7 +181,7 @@ impl Live {
 
     pub fn edited(&mut self) -> Vec<Action> {
         self.dirty = true;
-        self.confirmed = false;
+        self.confirm = Confirm::Due;
         self.edited_while_taking = true;
         self.next()
     }
@@ -176,7 +193,7 @@ impl Live {
         self.waiting = applied.waiting;
         self.held = applied.held;
         self.dirty |= applied.requeued;
-        self.confirmed = false;
+        self.confirm = Confirm::Due;
         // An edit merged after that page is in this tablet's sum already: then the two cannot be compared yet.
         let server = self.server_digest.filter(|(at, _)| *at == applied.cursor && *at >= self.head);
         self.differs = applied.differs || server.is_some_and(|(_, digest)| digest != applied.digest);
@@ -189,9 +206,15 @@ impl Live {
         actions
     }
 
-    /// The server is there and everything is settled: that is worth noting again.
-    pub fn heard(&mut self) -> Vec<Action> {
-        self.confirmed = false;
-        self.next()
+    /// The note was written.
+    pub fn noted(&mut self) {
+        if self.confirm == Confirm::Asked {
+            self.confirm = Confirm::Done;
+        }
+    }
+
+    /// The server is there; if everything is still settled, that is worth noting again.
+    pub fn heard(&self) -> Vec<Action> {
+        if self.is_quiet() && self.waiting == 0 { vec![Action::Confirm] } else { Vec::new() }
     }
 }

@@ -8,9 +8,9 @@ use crate::crash;
 use crate::error::ReplicaError;
 use crate::project::{Batch, table_of};
 use crate::rebase;
-use crate::store::Tx;
 use crate::store::intents::{self, State};
 use crate::store::records::Stamp;
+use crate::store::{Tx, changes as pending};
 use crate::sync::apply::Applied;
 use crate::sync::fates::{self, Told};
 use neonpro_contract::catalogue::{Lifecycle, table_by_id};
@@ -174,11 +174,11 @@ fn withdraw(
     }
     batch.document(&tx.sql, document)?.withdraw()?;
     after.purged = true;
-    for pending in intents::list_pending_changes(&tx.sql, &document)? {
-        let stored = intents::load(&tx.sql, pending.n)?;
+    for change in pending::list_pending(&tx.sql, &document)? {
+        let stored = intents::load(&tx.sql, change.n)?;
         if stored.state == State::Queued {
             let code = Code::ConsentWithdrawn;
-            intents::mark_set_aside(&tx.sql, pending.n, State::Rejected, code, "here", now_us)?;
+            intents::mark_set_aside(&tx.sql, change.n, State::Rejected, code, "here", now_us)?;
             after.set_aside = after.set_aside.saturating_add(1);
         }
     }

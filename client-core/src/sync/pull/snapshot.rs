@@ -37,7 +37,9 @@ pub(crate) fn replace(
     let record = batch.record(&tx.sql, table_of(&id)?, id.record)?;
     if id.is_primary() {
         copy_derived(row, &mut record.row);
+        record.stamp.advance(stamp.into());
+    } else {
+        record.follow(stamp.into());
     }
-    record.stamp.advance(stamp.into());
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::Draft;
 use crate::testing::server::Server;
 use crate::testing::world::{ANA, ASSISTANT, PROFESSIONAL, server, synced};
+use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::Value;
@@ -247,6 +248,10 @@ enum Step {
     Withdraw,
     Grant,
     Reopen(usize),
+    Refuse(u8),
+    Hold(bool),
+    Reseed(usize),
+    Book(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -265,7 +270,11 @@ fn step() -> impl Strategy<Value = Step> {
         (0..2u8).prop_map(Step::Flatten),
         Just(Step::Withdraw),
         Just(Step::Grant),
-        who.prop_map(Step::Reopen),
+        who.clone().prop_map(Step::Reopen),
+        (0..4u8).prop_map(Step::Refuse),
+        any::<bool>().prop_map(Step::Hold),
+        who.clone().prop_map(Step::Reseed),
+        who.prop_map(Step::Book),
     ]
 }
 
@@ -326,11 +335,39 @@ proptest! {
                 }
                 Step::Withdraw | Step::Grant => {}
                 Step::Reopen(who) => tablets[who].reopen(),
+                // Every n-th edit is refused from now on; 0 refuses none.
+                Step::Refuse(nth) => {
+                    server.policy = Box::new(move |envelope| {
+                        let pick = nth > 0 && envelope.edit.0.as_bytes()[15] % nth == 0;
+                        pick.then_some(Fate::Refused { code: Code::RoleNotAllowed })
+                    });
+                }
+                Step::Hold(hold) => {
+                    server.policy = Box::new(move |envelope| {
+                        hold.then_some(Fate::Held { missing: envelope.changes[0].document })
+                    });
+                }
+                Step::Reseed(who) => tablets[who].replica.reseed().unwrap(),
+                Step::Book(who) => {
+                    let patient = tablets[who].replica.rows("patients", &[], 50).unwrap().pop().unwrap().id;
+                    edit(
+                        who,
+                        Draft::new(ASSISTANT).create(
+                            "payments",
+                            [
+                                ("patient_id", json!(patient)),
+                                ("amount", json!("10")),
+                                ("payment_method", json!("pix")),
+                            ],
+                        ),
+                    );
+                }
             }
             for tablet in &tablets {
                 tablet.assert_digest();
             }
         }
+        server.policy = Box::new(|_| None);
         if !granted {
             server.grant(Server::document("patients", ANA, 1));
         }
@@ -343,7 +380,8 @@ proptest! {
             prop_assert_eq!(status.waiting.edits, 0);
             prop_assert!(status.last_confirmed_at.is_some());
             tablet.assert_equal(&server);
-            prop_assert!(tablet.replica.row("patients", ANA).unwrap().unwrap() == server.row("patients", ANA));
+            let row = tablet.replica.row("patients", ANA).unwrap().unwrap();
+            prop_assert_eq!(row.to_json(), server.row("patients", ANA).to_json());
         }
     }
 }

@@ -47,6 +47,7 @@ async fn two_tablets_see_each_others_edits_as_they_happen() {
 async fn a_line_cut_after_any_frame_loses_nothing() {
     let (line, url) = start(server()).await;
     let a = tablet(1, &line, &url);
+    assert!(sync_once(&a.replica, options()).await.settled);
     for cut in 2..40 {
         *line.cut_after.lock().unwrap() = Some(cut);
         a.put(ASSISTANT, "patients", ANA, "phone", json!(cut.to_string()));

@@ -27,9 +27,9 @@ const EDITS: [u64; 2] = [5, 6];
 /// What cannot be done at all.
 pub async fn act(cast: &mut Cast, scene: &mut Scene<'_>, teller: &mut Teller) -> Outcome<()> {
     teller.scene("Without a network");
-    let before = [confirmed(&mut cast.a).await?, confirmed(&mut cast.b).await?];
     cast.a.does(json!({"do": "offline"})).await?;
     cast.b.does(json!({"do": "offline"})).await?;
+    let before = [confirmed(&mut cast.a).await?, confirmed(&mut cast.b).await?];
     teller.holds(
         &format!("{} and {} go offline; the server is left with one session", cast.a.name, cast.b.name),
         sessions(scene, 1).await?,

@@ -194,7 +194,7 @@ pub async fn consent(cast: &mut Cast, scene: &mut Scene<'_>, teller: &mut Teller
     for tablet in [a, b] {
         let sql = "select p.title, p.author_id, s.notes from treatment_plans p
             join treatment_sessions s on s.treatment_plan_id = p.id where p.patient_id = uuid(?1)";
-        let rows = tablet.rows(sql, &[roles.unasked.clone()]).await?;
+        let rows = tablet.rows(sql, std::slice::from_ref(&roles.unasked)).await?;
         teller.equal(
             &format!("{} shows the plan and its session, in the name of who wrote them", tablet.name),
             &rows,
@@ -209,6 +209,8 @@ pub async fn consent(cast: &mut Cast, scene: &mut Scene<'_>, teller: &mut Teller
         &scene.books.items(scene.here.id).await?,
         &owned(&ITEMS),
     );
+    let mismatches = scene.server.numbers().await?.digest_mismatches;
+    teller.equal("Still no digest disagreed: the plan came by the feed, not by a repair", &mismatches, &0);
     Ok(())
 }
 

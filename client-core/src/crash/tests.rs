@@ -1,0 +1,92 @@
+//! The process is killed at every named point of every write; what was acknowledged is still there.
+
+#![cfg(feature = "crash-points")]
+
+use crate::testing::world::{ANA, ASSISTANT, Tablet, key, server};
+use crate::{CRASH_POINTS, Clock, Draft, Replica};
+use neonpro_contract::edit::Envelope;
+use neonpro_contract::fate::{Code, Fate};
+use serde_json::json;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const PLACE: &str = "NEONPRO_CRASH_TEST_PLACE";
+
+/// What the killed process does: edits, a refusal with a roll-back, pages, rows. Tells every acknowledged edit.
+#[test]
+fn child() {
+    let Ok(place) = std::env::var(PLACE) else { return };
+    let mut server = server();
+    let mut tablet = Tablet::new(1);
+    tablet.replica.close().unwrap();
+    for suffix in ["", ".device"] {
+        let file = |dir: &Path| dir.join(format!("c.db{suffix}"));
+        std::fs::copy(file(tablet.dir.path()), file(Path::new(&place))).unwrap();
+    }
+    tablet.replica = Replica::open(Path::new(&place).join("c.db"), key(), tablet.replica.clock()).unwrap();
+    tablet.sync(&mut server);
+    let mut stdout = std::io::stdout();
+    let mut told = |edited: crate::Edited| {
+        writeln!(stdout, "acknowledged {}", edited.edit).unwrap();
+        stdout.flush().unwrap();
+        edited.edit
+    };
+    for round in 0..3 {
+        let refused =
+            told(tablet.put(ASSISTANT, "patients", ANA, "phone", json!(format!("recusado {round}"))));
+        server.policy = Box::new(move |envelope: &Envelope| {
+            (envelope.edit == refused).then_some(Fate::Refused { code: Code::InvalidValue })
+        });
+        told(tablet.put(ASSISTANT, "patients", ANA, "address", json!(format!("Rua {round}"))));
+        let draft = Draft::new(ASSISTANT).create("patients", [("name", json!(format!("Nova {round}")))]);
+        told(tablet.replica.edit(draft).unwrap());
+        tablet.open(&server);
+        tablet.push(&mut server, 1, 1);
+        tablet.pull(&server, 2);
+    }
+    tablet.replica.reseed().unwrap();
+    tablet.sync(&mut server);
+}
+
+#[test]
+fn an_acknowledged_edit_survives_a_crash_at_every_point() {
+    let mut reached = 0;
+    for point in CRASH_POINTS {
+        for pass in [1, 2, 5] {
+            let dir = tempfile::tempdir().unwrap();
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["crash::tests::child", "--exact", "--nocapture", "--test-threads=1"])
+                .env(PLACE, dir.path())
+                .env("NEONPRO_CRASH_AT", format!("{point}:{pass}"))
+                .stderr(Stdio::null())
+                .output()
+                .unwrap();
+            reached += usize::from(!output.status.success());
+            let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+            check(dir.path(), &stdout, &format!("{point}:{pass}"));
+        }
+    }
+    assert!(reached > CRASH_POINTS.len(), "the points are passed: {reached}");
+}
+
+fn check(place: &Path, stdout: &str, label: &str) {
+    let replica = Replica::open(place.join("c.db"), key(), Clock::system()).unwrap();
+    replica.check().unwrap();
+    assert_eq!(replica.recompute_digest().unwrap(), replica.digest().unwrap(), "{label}");
+    let known = replica.query("SELECT edit FROM sync_intent", &[], 100).unwrap();
+    for line in stdout.lines().filter_map(|line| line.split("acknowledged ").nth(1)) {
+        assert!(known.rows.iter().any(|row| row[0] == json!(line)), "{label} lost {line}");
+    }
+    // The server of that process is gone: another one, with another epoch, gets everything again.
+    let mut fresh = server();
+    fresh.epoch = uuid::Uuid::from_u128(99);
+    let mut tablet = Tablet::new(1);
+    tablet.replica.close().unwrap();
+    tablet.replica = replica;
+    for _ in 0..3 {
+        tablet.sync(&mut fresh);
+    }
+    assert_eq!(tablet.replica.status().unwrap().waiting.edits, 0, "{label}");
+    tablet.assert_equal(&fresh);
+}
