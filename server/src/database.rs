@@ -164,6 +164,7 @@ const ROLES: &str = "
 do $$
 declare
     role text;
+    privilege text;
 begin
     -- Two servers may start on one cluster at once.
     perform pg_advisory_xact_lock(hashtext('neonpro roles'));
@@ -172,9 +173,8 @@ begin
             execute format('create role %I nologin noinherit nobypassrls', role);
         end if;
         -- From PostgreSQL 16 on, membership alone does not allow SET ROLE.
-        if not case when current_setting('server_version_num')::int >= 160000
-            then pg_has_role(current_user, role, 'set') else pg_has_role(current_user, role, 'member') end
-        then
+        privilege := case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end;
+        if not pg_has_role(current_user, role, privilege) then
             execute format('grant %I to current_user', role);
         end if;
     end loop;

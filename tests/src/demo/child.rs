@@ -62,7 +62,8 @@ pub fn tail(log: &Path) -> String {
 /// # Errors
 /// It cannot be started, or reports a failure.
 pub async fn output(mut command: Command, log: &Path) -> Outcome<String> {
-    let output = command.stdin(Stdio::null()).stdout(Stdio::piped()).output().await?;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let output = child.wait_with_output().await?;
     if output.status.success() {
         return Ok(String::from_utf8(output.stdout)?);
     }
@@ -174,6 +175,20 @@ mod tests {
         for line in ["", "listening", "{}", r#"{"listening":7}"#, r#"["listening"]"#] {
             assert!(listening(line).is_err(), "{line}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_fails_is_told_with_its_last_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let shell = |script: &str| {
+            let mut shell = command("/bin/sh", &log).unwrap();
+            shell.args(["-c", script]);
+            shell
+        };
+        assert_eq!(output(shell("echo said"), &log).await.unwrap(), "said\n");
+        let problem = output(shell("echo 'no disk' >&2; exit 3"), &log).await.unwrap_err().to_string();
+        assert!(problem.contains("no disk"), "{problem}");
     }
 
     #[tokio::test]
