@@ -247,6 +247,7 @@ fn consent_is_previewed_and_a_new_grant_names_the_withdrawals_it_had_seen() {
     let grant = consent(true);
     let row = tablet.replica.row("data_consent_records", grant).unwrap().unwrap();
     assert_eq!(row.get("seen_withdrawals"), &Value::Uuids(vec![withdrawal.0]));
+    tablet.hand.advance_us(60_000_000_000);
     let standings = tablet.replica.consent(neonpro_contract::ids::PatientId(ANA.0)).unwrap();
     assert_eq!(standings.len(), 5);
     assert!(standings[0].covered_now);
