@@ -10,14 +10,12 @@
 mod change;
 mod header;
 mod json_leaves;
-mod outline;
 mod read;
 mod root;
 mod write;
 
 pub use change::{ChangeError, ParsedChange};
 pub use header::Header;
-pub use outline::Outline;
 pub use read::{Clamps, Dispute, DisputedValue};
 pub use write::EditError;
 

@@ -1,5 +1,14 @@
 //! Kill -9 between every two steps: what was acknowledged is there, what was not is there or not, never half.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stop the test where it broke"
+)]
+
 use neonpro_client_core::{CRASH_POINTS, Clock, Replica, ReplicaKey, enrol};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::permissions::Audience;

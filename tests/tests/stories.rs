@@ -1,5 +1,14 @@
 //! Stories: real tablets, a real server, a real Postgres.
 
+#![allow(
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests stop the test where it broke"
+)]
+
 mod stories {
     mod attack;
     mod boundaries;

@@ -239,7 +239,7 @@ fn dispute(field: &'static Field, candidates: &[Candidate]) -> Option<Dispute> {
     Some(Dispute { field, values })
 }
 
-pub(super) fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
+fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
     Some(match (scalar, column) {
         (ScalarValueRef::Null, _) => Value::Null,
         (ScalarValueRef::Boolean(flag), Column::Bool) => Value::Bool(*flag),

@@ -3,7 +3,6 @@
 use super::{Actor, Document, DocumentError, Header, json_leaves};
 use crate::catalogue::{Field, Kind};
 use crate::edit::FieldOp;
-use crate::ids::RecordId;
 use crate::row::Row;
 use crate::validate::{self, Invalid};
 use crate::value::{Column, Value};
@@ -56,16 +55,11 @@ fn member_keys(value: &Value) -> Vec<String> {
     }
 }
 
-/// The actor of a genesis change: the record and the epoch.
-pub(super) fn genesis_actor(record: RecordId, epoch: u32) -> Vec<u8> {
-    let mut actor = record.0.as_bytes().to_vec();
-    actor.extend_from_slice(&epoch.to_be_bytes());
-    actor
-}
-
 /// Adds the genesis change of a row, if the facet has any value: a pure function of record, epoch and values.
 pub(super) fn genesis(document: &mut Document, epoch: u32, row: &Row) -> Result<(), DocumentError> {
-    document.doc.set_actor(ActorId::from(genesis_actor(document.id.record, epoch)));
+    let mut actor = document.id.record.0.as_bytes().to_vec();
+    actor.extend_from_slice(&epoch.to_be_bytes());
+    document.doc.set_actor(ActorId::from(actor));
     for (index, field) in document.table.facet_fields(document.facet()) {
         let value = row.at(index);
         if !value.is_empty() {
