@@ -23,7 +23,12 @@ pub fn lasting(asked: Option<&Path>) -> Outcome<PathBuf> {
         Some(dir) => prepare(dir).and_then(|dir| reachable(&dir).map(|()| dir)),
         None => {
             let here = prepare(&std::env::current_dir()?.join(HERE))?;
-            if reachable(&here).is_ok() { Ok(here) } else { prepare(Path::new(SYSTEM)) }
+            if reachable(&here).is_ok() {
+                return Ok(here);
+            }
+            // One that holds something stays.
+            let _ = fs::remove_dir(&here);
+            prepare(Path::new(SYSTEM))
         }
     }
 }
