@@ -16,7 +16,15 @@ pub(crate) struct Files {
     sidecar: PathBuf,
     content: Option<Sidecar>,
     // The lock goes when this is dropped.
-    _lock: File,
+    lock: File,
+}
+
+/// Closing the file is not enough: a process that another thread is just starting has a copy of it until it has started.
+impl Drop for Files {
+    fn drop(&mut self) {
+        // The system releases the lock with the last copy in any case.
+        let _ = self.lock.unlock();
+    }
 }
 
 #[derive(Debug)]
@@ -60,7 +68,7 @@ impl Files {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { sidecar, content, _lock: lock })
+        Ok(Self { sidecar, content, lock })
     }
 
     /// Whether the key is the one the file was made with; `None` when the sidecar is gone.
