@@ -113,6 +113,8 @@ impl Tablet {
 
     /// Waits until everything here is settled and everything there has arrived.
     pub async fn quiet(&mut self) {
+        // An edit made a moment ago may not have reached the engine, which still says that all is quiet.
+        eventually("every edit is settled", async || self.status().waiting.edits == 0).await;
         let waited = tokio::time::timeout(LIMIT, self.handle.wait_for(|state| state.quiet)).await;
         assert!(matches!(waited, Ok(Some(_))), "never quiet: {:?}", self.handle.state());
     }
