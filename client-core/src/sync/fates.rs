@@ -36,14 +36,16 @@ pub(crate) fn apply(
             return Err(ReplicaError::Protocol("fates"));
         }
         let Some(stored) = intents::find(&tx.sql, *edit)? else { continue };
+        // One whose own header came by the feed before this answer is counted already.
+        let news = u64::from(stored.state.is_pending());
         match &answer.fate {
             Fate::Accepted { seq, merged_at } => {
-                accepted = accepted.saturating_add(1);
+                accepted = accepted.saturating_add(news);
                 let told = Told { seq: *seq, merged_at: ServerInstant(*merged_at), first_time: true };
                 merge(tx, &mut batch, &stored, told, now_us)?;
             }
             Fate::Duplicate { seq, merged_at } => {
-                accepted = accepted.saturating_add(1);
+                accepted = accepted.saturating_add(news);
                 let told = Told { seq: *seq, merged_at: ServerInstant(*merged_at), first_time: false };
                 merge(tx, &mut batch, &stored, told, now_us)?;
             }

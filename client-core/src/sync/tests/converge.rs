@@ -57,6 +57,21 @@ fn a_guarded_field_changed_twice_is_disputed_on_both_tablets_until_someone_decid
 }
 
 #[test]
+fn an_edit_whose_header_comes_before_its_fate_is_counted_once() {
+    let mut server = server();
+    let a = synced(1, &mut server);
+    a.put(ASSISTANT, "patients", ANA, "phone", json!("111"));
+    let taken = a.replica.take_outbox(10, 100_000).unwrap();
+    let signed: Vec<_> = taken.iter().map(|outgoing| outgoing.signed.clone()).collect();
+    let fates = server.push(&signed, &a.replica.identity().signing_key.public_key());
+    let (device, cursor) = (a.replica.identity().device, a.replica.inner.store.meta().unwrap().cursor);
+    let page = server.page(device, a.replica.identity().audience, cursor, 10);
+    let by_feed = a.receive(Frame::Page(page)).accepted;
+    let sent: Vec<_> = taken.iter().map(|outgoing| outgoing.edit).collect();
+    assert_eq!((by_feed, a.fates(&sent, fates).accepted), (1, 0));
+}
+
+#[test]
 fn a_clock_that_runs_ahead_does_not_win_every_conflict() {
     let mut server = server();
     let (ahead, honest) = (synced(1, &mut server), synced(2, &mut server));
