@@ -257,6 +257,7 @@ fn main() {
             bootstrap_records: 1,
             push_bytes: 1_000_000,
             lease_seconds: 1_000,
+            people: None,
         })
         .unwrap();
     replica

@@ -68,6 +68,9 @@ pub(crate) struct Given<'a> {
 pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Result<Edited, EditRejected> {
     crash::point("edit.after_begin");
     let capture = given.capture.unwrap_or_else(|| tx.meta.capture(given.now_us));
+    if !tx.meta.admits(draft.author) {
+        return Err(EditRejected::UnknownAuthor);
+    }
     let role = check::find_role(&tx.sql, draft.author)?.ok_or(EditRejected::UnknownAuthor)?;
     let mut planned = plan::documents(draft, capture.at.0, given.fresh)?;
     check::authority(&planned, role, tx.identity.audience)?;

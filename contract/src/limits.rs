@@ -50,5 +50,7 @@ pub const HELD_DAYS_MAX: i64 = 7;
 pub const CLOCK_AHEAD_WARN_MS: i64 = 5 * 60 * 1_000;
 /// Seconds between polls for feed entries whose notification was lost.
 pub const FEED_POLL_SECONDS: u64 = 15;
+/// Milliseconds between looks for revoked devices whose notification was lost. Half of what a revocation may take.
+pub const REVOCATION_POLL_MS: u64 = 1_000;
 /// Seconds without a byte after which a socket counts as dead.
 pub const SOCKET_IDLE_SECONDS: u64 = 60;

@@ -1,19 +1,15 @@
 //! The command line: one function per command.
 
 pub(crate) mod output;
+mod people;
 
 use clap::{Parser, Subcommand};
-use neonpro_contract::ids::{ClinicId, DeviceId};
-use neonpro_contract::permissions::Audience;
-use neonpro_server::actor::Actor;
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
 use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
-use neonpro_server::tls::Tls;
-use neonpro_server::{clock, demo, http, import, telemetry};
+use neonpro_server::{clock, demo, import, telemetry};
 use serde_json::json;
 use std::error::Error;
-use std::path::PathBuf;
 
 /// Offline-first clinics: sync, merge, canonical records.
 #[derive(Debug, Parser)]
@@ -28,36 +24,13 @@ enum Command {
     /// Serve tablets.
     Serve(ServeArgs),
     /// Make a one-time enrolment ticket for a tablet.
-    EnrolTicket {
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// The clinic's id.
-        #[arg(long)]
-        clinic: ClinicId,
-        /// Where the tablet reaches the server.
-        #[arg(long, default_value = "https://127.0.0.1:8443")]
-        url: String,
-        /// A front-desk tablet: never receives treatment or photographs.
-        #[arg(long)]
-        front_desk: bool,
-        /// Certificate (PEM) the server uses, if not its own self-signed one.
-        #[arg(long, requires = "tls_key")]
-        tls_certificate: Option<PathBuf>,
-        /// Its key.
-        #[arg(long)]
-        tls_key: Option<PathBuf>,
-    },
-    /// Revoke a tablet.
-    Revoke {
-        #[command(flatten)]
-        database: DatabaseArgs,
-        /// The clinic's id.
-        #[arg(long)]
-        clinic: ClinicId,
-        /// The device's id.
-        #[arg(long)]
-        device: DeviceId,
-    },
+    EnrolTicket(people::TicketArgs),
+    /// Revoke a tablet: its sessions end at once, nothing of it is merged any more.
+    Revoke(people::DeviceArgs),
+    /// Say who may write on a tablet.
+    DevicePeople(people::DevicePeopleArgs),
+    /// Change a member's role, or end the membership.
+    Membership(people::MembershipArgs),
     /// Load a generated demo network (3 clinics) and print its clinics.
     DemoData {
         #[command(flatten)]
@@ -77,18 +50,10 @@ enum Command {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     match arguments.command {
         Command::Serve(args) => serve(args).await,
-        Command::EnrolTicket { database, clinic, url, front_desk, tls_certificate, tls_key } => {
-            let tls = match (tls_certificate, tls_key) {
-                (Some(certificate), Some(key)) => Tls::load(&certificate, &key)?,
-                _ => Tls::load_or_make(&database.data_dir().await?, &[])?,
-            };
-            let audience = if front_desk { Audience::FrontDesk } else { Audience::Clinical };
-            let open = Database::open(&database.source().await?).await?;
-            let code = http::enrol::make_code(&open.store, clinic, audience, clock::now()).await?;
-            output::line(&http::enrol::ticket(&url, &tls.fingerprint, &code));
-            Ok(open.close().await?)
-        }
-        Command::Revoke { database, clinic, device } => revoke(&database, clinic, device).await,
+        Command::EnrolTicket(args) => people::enrol_ticket(args).await,
+        Command::Revoke(args) => people::revoke(args).await,
+        Command::DevicePeople(args) => people::device_people(args).await,
+        Command::Membership(args) => people::membership(args).await,
         Command::DemoData { database, patients, seed } => {
             let open = Database::open(&database.source().await?).await?;
             let network =
@@ -119,13 +84,4 @@ async fn serve(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     }
     tracing::info!("stopping");
     Ok(server.stop().await?)
-}
-
-async fn revoke(database: &DatabaseArgs, clinic: ClinicId, device: DeviceId) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&database.source().await?).await?;
-    let mut scoped = open.store.begin(&Actor::system(clinic)).await?;
-    let revoked = scoped.mark_device_revoked(device, clock::now()).await?;
-    scoped.commit().await?;
-    output::line(if revoked { "revoked" } else { "no such active device in this clinic" });
-    Ok(open.close().await?)
 }

@@ -1,6 +1,8 @@
-//! Work nobody waits for: partitions ahead of time, compaction of quiet documents, wake-ups from other nodes.
+//! Work nobody waits for: partitions ahead of time, compaction of quiet documents, wake-ups from other nodes,
+//! revocations.
 
 mod compaction;
+mod revocations;
 mod wakeups;
 
 pub use compaction::{compact, compact_above};
@@ -14,6 +16,7 @@ const UPKEEP: Duration = Duration::from_secs(300);
 /// Runs upkeep until the server stops.
 pub async fn run(state: AppState) {
     let listening = tokio::spawn(wakeups::run(state.clone()));
+    let revoking = tokio::spawn(revocations::run(state.clone()));
     loop {
         if let Err(error) = upkeep(&state).await {
             tracing::warn!(%error, "upkeep failed; the next round tries again");
@@ -23,8 +26,9 @@ pub async fn run(state: AppState) {
             () = state.stopping() => break,
         }
     }
-    // Ends by itself when the server stops.
+    // Both end by themselves when the server stops.
     let _ = listening.await;
+    let _ = revoking.await;
 }
 
 async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {

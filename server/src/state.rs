@@ -2,6 +2,7 @@
 
 use crate::merge::Merger;
 use crate::store::Store;
+use crate::sync::live::LiveSessions;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -15,6 +16,8 @@ pub struct AppState {
     pub merger: Merger,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// The sessions of this node.
+    pub live: LiveSessions,
     stop: watch::Receiver<bool>,
 }
 
@@ -23,7 +26,7 @@ impl AppState {
     #[must_use]
     pub fn new(store: Store, metrics: Arc<Metrics>, stop: watch::Receiver<bool>) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics));
-        Self { store, merger, metrics, stop }
+        Self { store, merger, metrics, live: LiveSessions::default(), stop }
     }
 
     /// Resolves when the server is stopping.

@@ -4,6 +4,7 @@
 //! Invariant: every statement on a tenant table runs inside a transaction whose clinic came from an [`Actor`].
 
 pub mod audit;
+pub mod authority;
 pub mod canonical;
 pub mod clinics;
 pub mod consents;
@@ -17,7 +18,6 @@ pub mod items;
 pub mod literal;
 pub mod load;
 pub mod matters;
-pub mod people;
 pub mod reference;
 pub mod unnumbered;
 
@@ -29,6 +29,8 @@ use sqlx_postgres::{PgConnection, PgListener, Postgres};
 
 /// Channel of wake-ups: the payload is a clinic id, nothing else.
 pub const FEED_CHANNEL: &str = "neonpro_feed";
+/// Channel of changed authority: the payload is a device id, nothing else.
+pub const AUTHORITY_CHANNEL: &str = "neonpro_authority";
 
 /// What went wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -130,14 +132,17 @@ impl Store {
         self.pool.acquire().await.map_err(StoreError::during("taking a connection"))
     }
 
-    /// Listens for wake-ups of the feed.
+    /// Listens for wake-ups of the feed and for changed authority.
     ///
     /// # Errors
     /// When no connection is to be had.
     pub async fn listen(&self) -> StoreResult<PgListener> {
         let mut listener =
             PgListener::connect_with(&self.pool).await.map_err(StoreError::during("listening"))?;
-        listener.listen(FEED_CHANNEL).await.map_err(StoreError::during("listening"))?;
+        listener
+            .listen_all([FEED_CHANNEL, AUTHORITY_CHANNEL])
+            .await
+            .map_err(StoreError::during("listening"))?;
         Ok(listener)
     }
 

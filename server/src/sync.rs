@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod handshake;
+pub mod live;
 mod outbox;
 mod page;
 mod puller;

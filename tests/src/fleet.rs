@@ -9,6 +9,7 @@ use neonpro_server::database::Database;
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::http::enrol::{make_code, ticket};
 use neonpro_server::serve::Server;
+use neonpro_server::store::authority::Grant;
 use neonpro_server::tls::Tls;
 use neonpro_server::{actor::Actor, clock};
 use std::net::SocketAddr;
@@ -51,7 +52,12 @@ impl Fleet {
 
     /// A ticket for one tablet.
     pub async fn ticket(&self, clinic: ClinicId, audience: Audience) -> String {
-        let code = make_code(&self.database.store, clinic, audience, clock::now()).await.unwrap();
+        self.ticket_granting(clinic, &Grant::to_members(audience)).await
+    }
+
+    /// A ticket for one tablet, an audience and people.
+    pub async fn ticket_granting(&self, clinic: ClinicId, grant: &Grant) -> String {
+        let code = make_code(&self.database.store, clinic, grant, clock::now()).await.unwrap();
         ticket(&self.server.url(), &self.server.fingerprint, &code)
     }
 
@@ -61,7 +67,11 @@ impl Fleet {
     }
 
     pub async fn tablet_for(&self, clinic: ClinicId, audience: Audience, name: &str) -> Tablet {
-        let ticket = self.ticket(clinic, audience).await;
+        self.tablet_granted(clinic, &Grant::to_members(audience), name).await
+    }
+
+    pub async fn tablet_granted(&self, clinic: ClinicId, grant: &Grant, name: &str) -> Tablet {
+        let ticket = self.ticket_granting(clinic, grant).await;
         let path = self.dir.path().join(format!("{name}.replica"));
         let key = [7u8; 32];
         let replica = enrol(&ticket, &path, ReplicaKey::new(key), name, Clock::system()).await.unwrap();

@@ -12,6 +12,7 @@ use neonpro_server::clock;
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::merge::{Incoming, Merger};
 use neonpro_server::store::Store;
+use neonpro_server::store::authority::Grant;
 use neonpro_server::store::items::OpenItem;
 use neonpro_server::telemetry::Metrics;
 use std::sync::Arc;
@@ -48,12 +49,14 @@ impl World {
 
     /// An enrolled device with an audience.
     pub async fn device_for(&self, clinic: ClinicId, audience: Audience) -> Device {
+        self.device_granted(clinic, &Grant::to_members(audience)).await
+    }
+
+    /// An enrolled device of an audience and people.
+    pub async fn device_granted(&self, clinic: ClinicId, grant: &Grant) -> Device {
         let device = Device::new(clinic);
         let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
-        scoped
-            .append_device(device.id, "tablet", &device.public_key(), audience, clock::now())
-            .await
-            .unwrap();
+        scoped.append_device(device.id, "tablet", &device.public_key(), grant, clock::now()).await.unwrap();
         scoped.commit().await.unwrap();
         device
     }

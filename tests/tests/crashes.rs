@@ -15,6 +15,7 @@ use neonpro_contract::permissions::Audience;
 use neonpro_contract::value::Value;
 use neonpro_server::clock;
 use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::store::authority::Grant;
 use neonpro_tests::cluster::{TestDatabase, network};
 use neonpro_tests::compare::differences;
 use neonpro_tests::fleet::{Fleet, Tablet, eventually};
@@ -35,7 +36,8 @@ async fn a_server_killed_at_any_step_of_a_merge_loses_nothing_and_doubles_nothin
         let mut server = ServerProcess::start(&database, dir.path(), port, Some(point));
         let clinic = &network().clinics[0];
         let author = clinic.people.iter().find(|person| person.role == Role::Assistant).unwrap().id;
-        let code = make_code(&database.store, clinic.id, Audience::Clinical, clock::now()).await.unwrap();
+        let grant = Grant::to_members(Audience::Clinical);
+        let code = make_code(&database.store, clinic.id, &grant, clock::now()).await.unwrap();
         let ticket = ticket(&server.url, &server.fingerprint, &code);
         let path = dir.path().join("tablet.replica");
         let replica = enrol(&ticket, &path, ReplicaKey::new([1; 32]), "t", Clock::system()).await.unwrap();

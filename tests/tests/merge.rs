@@ -10,6 +10,7 @@
 )]
 
 mod merge {
+    mod authority;
     mod cases;
     mod consent;
     mod gate;

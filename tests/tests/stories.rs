@@ -14,4 +14,5 @@ mod stories {
     mod boundaries;
     mod convergence;
     mod epochs;
+    mod revocation;
 }

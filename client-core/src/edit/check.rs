@@ -7,8 +7,9 @@ use crate::store::documents::Standing;
 use crate::store::records::{self, table_named};
 use neonpro_contract::catalogue::{Lifecycle, Purpose, Role};
 use neonpro_contract::fate::Code;
-use neonpro_contract::ids::AuthorId;
+use neonpro_contract::ids::{AuthorId, RecordId};
 use neonpro_contract::permissions::{Audience, may_write, purpose};
+use neonpro_contract::row::Row;
 use neonpro_contract::validate;
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
@@ -16,8 +17,14 @@ use rusqlite::types::Value as SqlValue;
 /// Memberships one person has in one clinic. One, unless two tablets added it.
 const MEMBERSHIPS_MAX: usize = 8;
 
-/// The author's role in this clinic; `None` for nobody's. A membership the server has not confirmed has the least.
+/// The author's role in this clinic; `None` for nobody's, and for someone who no longer works here. A membership the
+/// server has not confirmed has the least.
 pub(crate) fn find_role(conn: &Connection, author: AuthorId) -> Result<Option<Role>, ReplicaError> {
+    let person = records::find(conn, table_named("professionals")?, RecordId(author.0))?;
+    let gone = |row: &Row| !row.get("retired_at").is_null() || row.get("is_active").as_bool() == Some(false);
+    if person.is_some_and(|person| gone(&person.row)) {
+        return Ok(None);
+    }
     let table = table_named("clinic_professionals")?;
     let condition =
         "professional_id = ?1 AND is_active IS NOT 0 AND retired_at IS NULL ORDER BY feed_seq DESC";

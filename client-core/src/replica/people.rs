@@ -33,12 +33,13 @@ impl std::fmt::Debug for User {
 }
 
 impl Replica {
-    /// The clinic's members with their roles, by name.
+    /// The clinic's members who may write on this tablet, with their roles, by name.
     ///
     /// # Errors
     /// A storage failure.
     pub fn users(&self) -> Result<Vec<User>, ReplicaError> {
         let (members, people) = (table_named("clinic_professionals")?, table_named("professionals")?);
+        let meta = self.inner.store.meta()?;
         self.inner.store.read(|conn| {
             let mut users: Vec<User> = Vec::new();
             let condition = "retired_at IS NULL ORDER BY feed_seq DESC";
@@ -49,7 +50,7 @@ impl Replica {
                     continue;
                 };
                 let Some(person) = records::find(conn, people, id)? else { continue };
-                if users.iter().any(|user| user.author.0 == id.0) {
+                if users.iter().any(|user| user.author.0 == id.0) || !meta.admits(AuthorId(id.0)) {
                     continue;
                 }
                 let text = |value: &Value| value.as_text().unwrap_or_default().to_owned();

@@ -3,6 +3,7 @@
 use crate::error::ReplicaError;
 use minicbor::{Decode, Encode};
 use neonpro_contract::digest::Digest;
+use neonpro_contract::ids::AuthorId;
 use neonpro_contract::time::{Capture, DeviceInstant, ServerInstant};
 use neonpro_contract::wire::Position;
 use rusqlite::{Connection, params};
@@ -65,17 +66,19 @@ pub(crate) struct Meta {
     pub repair: bool,
     pub copied_at: Option<i64>,
     pub stopped: Option<String>,
+    /// Who may be an author here; every member when absent.
+    pub people: Option<Vec<AuthorId>>,
 }
 
 const UPDATE: &str =
     "UPDATE sync_meta SET nonce = ?1, generation = ?2, cursor = ?3, reference_seq = ?4, digest = ?5,
     server_epoch = ?6, head = ?7, bootstrap = ?8, last_confirmed_at = ?9, clock_offset_us = ?10,
     clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_until = ?13, repair = ?14, copied_at = ?15,
-    stopped = ?16 WHERE one = 1";
+    stopped = ?16, people = ?17 WHERE one = 1";
 
 const SELECT: &str = "SELECT nonce, generation, cursor, reference_seq, digest, server_epoch, head, bootstrap,
     last_confirmed_at, clock_offset_us, clock_uncertainty_ms, clock_measured_at, lease_until, repair, copied_at,
-    stopped FROM sync_meta WHERE one = 1";
+    stopped, people FROM sync_meta WHERE one = 1";
 
 impl Meta {
     /// A replica that has never synced.
@@ -97,6 +100,7 @@ impl Meta {
             repair: false,
             copied_at: None,
             stopped: None,
+            people: None,
         }
     }
 
@@ -110,6 +114,7 @@ impl Meta {
 
     pub fn update(&self, conn: &Connection) -> Result<(), ReplicaError> {
         let bootstrap = self.bootstrap.as_ref().map(|state| minicbor::to_vec(state).unwrap_or_default());
+        let people = self.people.as_ref().map(|people| minicbor::to_vec(people).unwrap_or_default());
         conn.prepare_cached(UPDATE)?.execute(params![
             self.nonce,
             self.generation,
@@ -127,12 +132,13 @@ impl Meta {
             self.repair,
             self.copied_at,
             self.stopped,
+            people,
         ])?;
         Ok(())
     }
 
     pub fn load(conn: &Connection) -> Result<Self, ReplicaError> {
-        let (mut meta, bootstrap) = conn.query_row(SELECT, [], |row| {
+        let (mut meta, bootstrap, people) = conn.query_row(SELECT, [], |row| {
             let bootstrap: Option<Vec<u8>> = row.get(7)?;
             let meta = Self {
                 nonce: row.get(0)?,
@@ -151,11 +157,15 @@ impl Meta {
                 repair: row.get(13)?,
                 copied_at: row.get(14)?,
                 stopped: row.get(15)?,
+                people: None,
             };
-            Ok((meta, bootstrap))
+            Ok((meta, bootstrap, row.get::<_, Option<Vec<u8>>>(16)?))
         })?;
         meta.bootstrap = bootstrap
             .map(|bytes| minicbor::decode(&bytes).map_err(|_| ReplicaError::Bookkeeping("bootstrap")))
+            .transpose()?;
+        meta.people = people
+            .map(|bytes| minicbor::decode(&bytes).map_err(|_| ReplicaError::Bookkeeping("people")))
             .transpose()?;
         Ok(meta)
     }
@@ -163,6 +173,11 @@ impl Meta {
     /// What the device could have seen: the last feed number applied. Never negative.
     pub fn seen_seq(&self) -> i64 {
         self.bootstrap.as_ref().map_or(self.cursor, |state| state.seen).max(0)
+    }
+
+    /// Whether the server lets this person write on this device.
+    pub fn admits(&self, person: AuthorId) -> bool {
+        self.people.as_ref().is_none_or(|people| people.contains(&person))
     }
 
     /// The capture of something that happens now.

@@ -105,6 +105,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     let lease = i64::from(welcome.lease_seconds).saturating_mul(US_PER_SECOND);
     tx.meta.lease_until = Some(welcome.now.0.saturating_add(lease));
     tx.meta.stopped = None;
+    tx.meta.people.clone_from(&welcome.people);
     outbox::mark_unanswered_unknown(&tx.sql)?;
     let kept_since = now_us.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
     intents::purge_accepted_before(&tx.sql, kept_since)?;

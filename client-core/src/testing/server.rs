@@ -159,6 +159,7 @@ impl Server {
             bootstrap_records: self.rows.len() as u64,
             push_bytes: 512 * 1024,
             lease_seconds: 86_400,
+            people: None,
         }
     }
 

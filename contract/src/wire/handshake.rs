@@ -2,7 +2,7 @@
 
 use super::Position;
 use crate::digest::Digest;
-use crate::ids::{ClinicId, DeviceId};
+use crate::ids::{AuthorId, ClinicId, DeviceId};
 use crate::permissions::Audience;
 use crate::time::ServerInstant;
 use minicbor::{Decode, Encode, bytes::ByteArray, bytes::ByteVec};
@@ -111,6 +111,9 @@ pub struct Welcome {
     /// How long the device may work offline, seconds.
     #[n(10)]
     pub lease_seconds: u32,
+    /// Who may be the author of an edit on this device; every member of the clinic when absent.
+    #[n(11)]
+    pub people: Option<Vec<AuthorId>>,
 }
 
 impl Welcome {

@@ -106,6 +106,7 @@ fn frames() -> Vec<Frame> {
             bootstrap_records: 0,
             push_bytes: 1,
             lease_seconds: 2,
+            people: Some(vec![AuthorId(id(6))]),
         }),
         Frame::Push(Push { edits: vec![signed] }),
         Frame::Fates(Fates {

@@ -7,6 +7,7 @@ use crate::actor::Actor;
 use crate::clock;
 use crate::state::AppState;
 use crate::store::audit::AuditRecord;
+use crate::store::authority::{Grant, People};
 use crate::store::{Store, StoreError, StoreResult};
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use neonpro_contract::ids::{ClinicId, DeviceId};
+use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId};
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::{ServerInstant, US_PER_SECOND};
 use ring::digest::{SHA256, digest};
@@ -46,6 +47,9 @@ struct Enrolled {
     clinic_name: String,
     network: Option<uuid::Uuid>,
     audience: Audience,
+    /// Who may write on it; every member when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<Vec<AuthorId>>,
 }
 
 /// Why a tablet was not enrolled.
@@ -92,37 +96,48 @@ async fn enrol(state: AppState, form: EnrolForm) -> Result<Enrolled, EnrolError>
     let now = clock::now();
     let device = DeviceId(clock::fresh_id(now));
     let used = state.store.mark_enrolment_used(&hash(&form.code), device, now).await?;
-    let (clinic, audience) = used.ok_or(EnrolError::Code)?;
+    let (clinic, grant) = used.ok_or(EnrolError::Code)?;
+    let (audience, people) = (grant.audience, grant.people.named());
     let mut scoped = state.store.begin(&Actor::system(clinic)).await?;
-    scoped.append_device(device, name, &key, audience, now).await?;
+    scoped.lock_head().await?;
+    scoped.append_device(device, name, &key, &grant, now).await?;
     let audit = AuditRecord {
         action: "device_enrolled",
         device: Some(device.0),
         author: None,
         edit: None,
         code: None,
-        detail: json!({ "audience": audience, "app": form.app }),
+        detail: json!({ "audience": audience, "app": form.app, "people": people }),
     };
     scoped.append_audit(&[audit], now).await?;
     let (clinic_name, network) = scoped.find_clinic_name().await?.unwrap_or_default();
     scoped.commit().await?;
-    Ok(Enrolled { device, clinic, clinic_name, network, audience })
+    Ok(Enrolled { device, clinic, clinic_name, network, audience, people })
 }
 
 /// Makes a one-time code for a clinic and returns it; only its hash is stored.
 ///
 /// # Errors
-/// A database failure, or a system without randomness.
+/// Someone named who is not a member of the clinic, a database failure, or a system without randomness.
 pub async fn make_code(
     store: &Store,
     clinic: ClinicId,
-    audience: Audience,
+    grant: &Grant,
     now: ServerInstant,
 ) -> StoreResult<String> {
+    if let People::Named(people) = &grant.people {
+        let ids: Vec<uuid::Uuid> = people.iter().map(|person| person.0).collect();
+        let mut scoped = store.begin(&Actor::system(clinic)).await?;
+        let members = scoped.list_memberships(&ids).await?;
+        scoped.rollback().await?;
+        if ids.iter().any(|id| !members.contains_key(id)) {
+            return Err(StoreError::Missing("member of this clinic"));
+        }
+    }
     let secret: [u8; 15] = clock::try_random().map_err(|_| StoreError::Missing("randomness"))?;
     let code = URL_SAFE_NO_PAD.encode(secret);
     let expires = ServerInstant(now.0.saturating_add(CODE_SECONDS.saturating_mul(US_PER_SECOND)));
-    store.append_enrolment(&hash(&code), clinic, audience, now, expires).await?;
+    store.append_enrolment(&hash(&code), clinic, grant, now, expires).await?;
     Ok(code)
 }
 

@@ -1,7 +1,10 @@
-//! Wake-ups from other nodes: LISTEN says which clinic moved; a lost connection wakes everyone once it is back.
+//! Wake-ups from other nodes: LISTEN says which clinic moved and whose authority changed; a lost connection wakes
+//! everyone once it is back.
 
+use super::revocations;
 use crate::state::AppState;
-use neonpro_contract::ids::ClinicId;
+use crate::store::AUTHORITY_CHANNEL;
+use neonpro_contract::ids::{ClinicId, DeviceId};
 use std::time::Duration;
 
 /// Pause before listening again.
@@ -34,8 +37,11 @@ async fn listen(state: &AppState) {
     loop {
         match listener.recv().await {
             Ok(notification) => {
-                if let Ok(clinic) = notification.payload().parse() {
-                    state.merger.wake(ClinicId(clinic));
+                let Ok(id) = notification.payload().parse() else { continue };
+                if notification.channel() == AUTHORITY_CHANNEL {
+                    revocations::changed(state, DeviceId(id));
+                } else {
+                    state.merger.wake(ClinicId(id));
                 }
             }
             Err(error) => {

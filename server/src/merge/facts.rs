@@ -2,21 +2,24 @@
 
 use super::intake::Candidate;
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Workspace};
+use crate::store::authority::{Membership, People};
 use crate::store::edits::{KnownEdit, WaitingEdit, document_key};
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{
-    Lifecycle, PatientLink, Purpose, Role, Scope, Table, TableId, table, table_by_id,
+    Lifecycle, PatientLink, Purpose, Scope, Table, TableId, table, table_by_id,
 };
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::{PatientId, RecordId};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// What is known before judging.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    pub active_devices: HashSet<Uuid>,
-    pub roles: HashMap<Uuid, Vec<Role>>,
+    /// Active devices, and who may write on them.
+    pub devices: HashMap<Uuid, People>,
+    /// Memberships in force, by person.
+    pub memberships: HashMap<Uuid, Vec<Membership>>,
     pub known: HashMap<Uuid, KnownEdit>,
     pub waiting: Vec<WaitingEdit>,
 }
@@ -39,8 +42,8 @@ pub(super) async fn read(scoped: &mut Scoped, candidates: &[Candidate]) -> Store
     let authors = ids(|candidate| candidate.envelope.author.0);
     let edits = ids(|candidate| candidate.envelope.edit.0);
     let mut facts = Facts {
-        active_devices: scoped.list_active_devices(&devices).await?.into_iter().collect(),
-        roles: scoped.list_roles(&authors).await?,
+        devices: scoped.list_active_devices(&devices).await?,
+        memberships: scoped.list_memberships(&authors).await?,
         known: scoped.list_known_edits(&edits).await?.into_iter().map(|known| (known.id, known)).collect(),
         waiting: Vec::new(),
     };

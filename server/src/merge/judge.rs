@@ -3,6 +3,7 @@
 //! Order of the questions: known already? device, author, role; then per document: does it exist here, does its
 //! history fit, is the resulting record valid, do its parents exist here, does consent cover it.
 
+use super::authority;
 use super::facts::Facts;
 use super::intake::Candidate;
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
@@ -78,12 +79,7 @@ fn stage_edit(
     now: ServerInstant,
 ) -> Result<Accepted, Fate> {
     let envelope = &candidate.envelope;
-    if !facts.active_devices.contains(&envelope.device.0) {
-        return Err(refused(Code::DeviceRevoked));
-    }
-    let Some(roles) = facts.roles.get(&envelope.author.0) else {
-        return Err(refused(Code::NotFound));
-    };
+    let roles = authority::roles(envelope, facts, workspace).map_err(refused)?;
     let mut accepted =
         Accepted { stage: Stage::default(), changes: Vec::new(), uncovered: Vec::new(), patient: None };
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {

@@ -1,5 +1,6 @@
-//! Enrolled tablets: routing, authority, what they last said.
+//! Enrolled tablets: routing, identity, what they last said.
 
+use super::authority::{Grant, People};
 use super::{Scoped, Store, StoreError, StoreResult};
 use neonpro_contract::ids::{ClinicId, DeviceId};
 use neonpro_contract::permissions::Audience;
@@ -19,6 +20,8 @@ pub struct Device {
     pub audience: Audience,
     /// Whether it may still write and read.
     pub active: bool,
+    /// Who may write on it.
+    pub people: People,
 }
 
 /// What a device says about itself when it connects.
@@ -60,7 +63,10 @@ impl Scoped {
     pub async fn find_device(&mut self, device: DeviceId) -> StoreResult<Option<Device>> {
         let clinic = self.actor().clinic().0;
         let row = sqlx_core::query::query(
-            "select public_key, audience, state = 'active' from sync.devices where clinic_id = $1 and id = $2",
+            "select d.public_key, d.audience, d.state = 'active', case d.people when 'named' then \
+             array(select u.person_id from sync.device_users u where u.clinic_id = d.clinic_id \
+             and u.device_id = d.id and u.ended_at is null order by 1) end \
+             from sync.devices d where d.clinic_id = $1 and d.id = $2",
         )
         .bind(clinic)
         .bind(device.0)
@@ -75,37 +81,22 @@ impl Scoped {
                 public_key: row.try_get(0).map_err(unreadable)?,
                 audience: Audience::from_name(&audience).ok_or(StoreError::Unreadable("sync.devices"))?,
                 active: row.try_get(2).map_err(unreadable)?,
+                people: People::from_named(row.try_get(3).map_err(unreadable)?),
             })
         })
         .transpose()
     }
 
-    /// Which of these devices are active, read inside the merge.
-    ///
-    /// # Errors
-    /// A database failure.
-    pub async fn list_active_devices(&mut self, devices: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-        let clinic = self.actor().clinic().0;
-        sqlx_core::query_scalar::query_scalar(
-            "select id from sync.devices where clinic_id = $1 and id = any($2) and state = 'active'",
-        )
-        .bind(clinic)
-        .bind(devices)
-        .fetch_all(self.connection())
-        .await
-        .map_err(StoreError::during("reading devices"))
-    }
-
     /// Adds a device.
     ///
     /// # Errors
-    /// A database failure; `is_refusal` when its actor tag is taken.
+    /// A database failure; `is_refusal` when its actor tag is taken or someone named is not registered here.
     pub async fn append_device(
         &mut self,
         device: DeviceId,
         name: &str,
         public_key: &[u8],
-        audience: Audience,
+        grant: &Grant,
         now: ServerInstant,
     ) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
@@ -120,19 +111,20 @@ impl Scoped {
         .await
         .map_err(StoreError::during("routing a device"))?;
         sqlx_core::query::query(
-            "insert into sync.devices (clinic_id, id, name, public_key, audience, enrolled_at) \
-             values ($1, $2, $3, $4, $5, $6::timestamptz)",
+            "insert into sync.devices (clinic_id, id, name, public_key, audience, people, enrolled_at) \
+             values ($1, $2, $3, $4, $5, $6, $7::timestamptz)",
         )
         .bind(clinic)
         .bind(device.0)
         .bind(name)
         .bind(public_key)
-        .bind(audience.name())
+        .bind(grant.audience.name())
+        .bind(grant.people.kind())
         .bind(instant_text(now.0))
         .execute(self.connection())
         .await
         .map_err(StoreError::during("adding a device"))?;
-        Ok(())
+        self.write_device_users(device, &grant.people.ids(), now).await
     }
 
     /// Notes what a device said when it connected.
@@ -185,24 +177,5 @@ impl Scoped {
         .await
         .map_err(StoreError::during("noting a cursor"))?;
         Ok(())
-    }
-
-    /// Revokes a device. Merges and sessions read this state again.
-    ///
-    /// # Errors
-    /// A database failure.
-    pub async fn mark_device_revoked(&mut self, device: DeviceId, now: ServerInstant) -> StoreResult<bool> {
-        let clinic = self.actor().clinic().0;
-        let done = sqlx_core::query::query(
-            "update sync.devices set state = 'revoked', revoked_at = $3::timestamptz \
-             where clinic_id = $1 and id = $2 and state = 'active'",
-        )
-        .bind(clinic)
-        .bind(device.0)
-        .bind(instant_text(now.0))
-        .execute(self.connection())
-        .await
-        .map_err(StoreError::during("revoking a device"))?;
-        Ok(done.rows_affected() == 1)
     }
 }

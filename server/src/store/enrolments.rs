@@ -1,5 +1,6 @@
 //! One-time enrolment codes. Only their hash is kept.
 
+use super::authority::{Grant, People};
 use super::{Store, StoreError, StoreResult};
 use neonpro_contract::ids::{ClinicId, DeviceId};
 use neonpro_contract::permissions::Audience;
@@ -17,20 +18,21 @@ impl Store {
         &self,
         code_hash: &[u8],
         clinic: ClinicId,
-        audience: Audience,
+        grant: &Grant,
         now: ServerInstant,
         expires: ServerInstant,
     ) -> StoreResult<()> {
         let mut connection = self.unscoped().await?;
         sqlx_core::query::query(
-            "insert into sync.enrolments (code_hash, clinic_id, audience, created_at, expires_at) \
-             values ($1, $2, $3, $4::timestamptz, $5::timestamptz)",
+            "insert into sync.enrolments (code_hash, clinic_id, audience, created_at, expires_at, people) \
+             values ($1, $2, $3, $4::timestamptz, $5::timestamptz, $6)",
         )
         .bind(code_hash)
         .bind(clinic.0)
-        .bind(audience.name())
+        .bind(grant.audience.name())
         .bind(instant_text(now.0))
         .bind(instant_text(expires.0))
+        .bind(matches!(grant.people, People::Named(_)).then(|| grant.people.ids()))
         .execute(&mut *connection)
         .await
         .map_err(StoreError::during("keeping an enrolment code"))?;
@@ -46,12 +48,12 @@ impl Store {
         code_hash: &[u8],
         device: DeviceId,
         now: ServerInstant,
-    ) -> StoreResult<Option<(ClinicId, Audience)>> {
+    ) -> StoreResult<Option<(ClinicId, Grant)>> {
         let mut connection = self.unscoped().await?;
         let row = sqlx_core::query::query(
             "update sync.enrolments set used_at = $3::timestamptz, device_id = $2 \
              where code_hash = $1 and used_at is null and expires_at > $3::timestamptz \
-             returning clinic_id, audience",
+             returning clinic_id, audience, people",
         )
         .bind(code_hash)
         .bind(device.0)
@@ -64,7 +66,8 @@ impl Store {
             let clinic: Uuid = row.try_get(0).map_err(unreadable)?;
             let audience: String = row.try_get(1).map_err(unreadable)?;
             let audience = Audience::from_name(&audience).ok_or(StoreError::Unreadable("sync.enrolments"))?;
-            Ok((ClinicId(clinic), audience))
+            let people = People::from_named(row.try_get(2).map_err(unreadable)?);
+            Ok((ClinicId(clinic), Grant { audience, people }))
         })
         .transpose()
     }

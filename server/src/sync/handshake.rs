@@ -5,7 +5,7 @@ use crate::clock;
 use crate::state::AppState;
 use crate::store::StoreResult;
 use crate::store::devices::Seen;
-use neonpro_contract::ids::ClinicId;
+use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_contract::limits::PUSH_BYTES_MAX;
 use neonpro_contract::wire::{ByeCode, Challenge, Hello, PROTOCOL, Welcome, hello_bytes};
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -20,6 +20,8 @@ pub(super) struct Caller {
     pub actor: Actor,
     pub public_key: Arc<[u8]>,
     pub hello: Hello,
+    /// Who may write on the device; `None` for every member.
+    pub people: Option<Vec<AuthorId>>,
 }
 
 /// A fresh challenge.
@@ -52,7 +54,8 @@ pub(super) async fn authenticate(
         return Ok(Err(ByeCode::Revoked));
     }
     let actor = Actor::device(clinic, device.id, device.audience);
-    Ok(Ok(Caller { actor, public_key: device.public_key.into(), hello }))
+    let people = device.people.named();
+    Ok(Ok(Caller { actor, public_key: device.public_key.into(), hello, people }))
 }
 
 /// Notes the device and says where its clinic stands.
@@ -82,5 +85,6 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         bootstrap_records,
         push_bytes: u32::try_from(PUSH_BYTES_MAX.saturating_mul(4)).unwrap_or(u32::MAX),
         lease_seconds: LEASE_SECONDS,
+        people: caller.people.clone(),
     }))
 }

@@ -10,7 +10,7 @@ use super::{page, repair};
 use crate::actor::Actor;
 use crate::clock;
 use crate::state::AppState;
-use crate::store::StoreResult;
+use crate::store::{Scoped, StoreResult};
 use neonpro_contract::ids::DeviceId;
 use neonpro_contract::limits::FEED_POLL_SECONDS;
 use neonpro_contract::wire::{Buckets, ByeCode, Frame, Position};
@@ -186,8 +186,16 @@ impl Puller {
         self.send_page().await
     }
 
-    async fn send_rows(&mut self, position: Position) -> StoreResult<Step> {
+    /// Opens what one frame is read in, unless the device was revoked by then. Whatever is sent, its state was read in
+    /// the same transaction.
+    async fn begin(&self) -> StoreResult<Option<Scoped>> {
         let mut scoped = self.state.store.begin_read(&self.actor).await?;
+        let active = scoped.find_device(self.device).await?.is_some_and(|device| device.active);
+        Ok(active.then_some(scoped))
+    }
+
+    async fn send_rows(&mut self, position: Position) -> StoreResult<Step> {
+        let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
         let built = bootstrap::next_page(&mut scoped, position, self.done).await?;
         scoped.commit().await?;
         self.bootstrap = built.next;
@@ -200,7 +208,7 @@ impl Puller {
 
     /// Reference rows newer than the tablet's, if there are any.
     async fn send_reference(&mut self) -> StoreResult<Option<Step>> {
-        let mut scoped = self.state.store.begin_read(&self.actor).await?;
+        let Some(mut scoped) = self.begin().await? else { return Ok(Some(Step::Close(ByeCode::Revoked))) };
         let position = self.reference.unwrap_or(Section::REFERENCE);
         let built = bootstrap::next_reference(&mut scoped, self.reference_seq, position).await?;
         scoped.commit().await?;
@@ -212,11 +220,7 @@ impl Puller {
 
     async fn send_page(&mut self) -> StoreResult<Step> {
         self.head.mark_unchanged();
-        let mut scoped = self.state.store.begin_read(&self.actor).await?;
-        let active = scoped.find_device(self.device).await?.is_some_and(|device| device.active);
-        if !active {
-            return Ok(Step::Close(ByeCode::Revoked));
-        }
+        let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
         let built = page::next(&mut scoped, self.cursor).await?;
         scoped.commit().await?;
         let Some(page) = built else { return Ok(Step::Nothing) };
@@ -228,7 +232,7 @@ impl Puller {
     async fn send_repair(&mut self, buckets: Buckets) -> StoreResult<Step> {
         self.state.metrics.digest_mismatches.inc();
         tracing::warn!(device = %self.device, "digests differ; repairing");
-        let mut scoped = self.state.store.begin_read(&self.actor).await?;
+        let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
         let frames = repair::answer(&mut scoped, &buckets).await?;
         scoped.commit().await?;
         let mut bytes = 0usize;

@@ -4,6 +4,7 @@
 //! between any two bytes.
 
 use super::handshake::{self, Caller};
+use super::live::Seat;
 use super::outbox::Outbox;
 use super::puller::{Puller, Signals};
 use crate::merge::{Incoming, MergeError};
@@ -33,7 +34,8 @@ pub async fn run(socket: WebSocket, state: AppState) {
     let (sink, mut stream) = socket.split();
     let (outbox, writer) = Outbox::open(sink);
     let code = match open(&mut stream, &outbox, &state).await {
-        Ok(caller) => serve(caller, stream, &outbox, &state).await,
+        // The seat is kept until the session is over.
+        Ok((caller, _seat)) => serve(caller, stream, &outbox, &state).await,
         Err(code) => code,
     };
     if let Some(code) = code {
@@ -50,7 +52,7 @@ async fn open(
     stream: &mut SplitStream<WebSocket>,
     outbox: &Outbox,
     state: &AppState,
-) -> Result<Caller, Option<ByeCode>> {
+) -> Result<(Caller, Seat), Option<ByeCode>> {
     let challenge = handshake::challenge().ok_or(Some(ByeCode::Internal))?;
     outbox.send(&Frame::Challenge(challenge.clone())).await.map_err(|_| None)?;
     let hello = match tokio::time::timeout(HELLO_LIMIT, next_frame(stream, state)).await {
@@ -58,6 +60,7 @@ async fn open(
         Ok(None) => return Err(None),
         Ok(Some(_)) | Err(_) => return Err(Some(ByeCode::Protocol)),
     };
+    let seat = state.live.enter(hello.device, outbox.cut.clone());
     let task_state = state.clone();
     let opened = tokio::spawn(async move {
         let caller = match handshake::authenticate(&task_state, &challenge, hello).await? {
@@ -70,7 +73,7 @@ async fn open(
     match opened.await {
         Ok(Ok(Ok((caller, welcome)))) => {
             outbox.send(&Frame::Welcome(welcome)).await.map_err(|_| None)?;
-            Ok(caller)
+            Ok((caller, seat))
         }
         Ok(Ok(Err(code))) => Err(Some(code)),
         Ok(Err(error)) => {
@@ -94,18 +97,20 @@ async fn serve(
     let answers = tokio::spawn(answer(fates, outbox.clone()));
     let code = loop {
         let frame = tokio::select! {
-            frame = next_frame(&mut stream, state) => frame,
+            biased;
+            // The writer has said goodbye.
+            _ = outbox.cut.ended() => break None,
             () = signals.closing() => break signals.reason(),
+            frame = next_frame(&mut stream, state) => frame,
             () = state.stopping() => break Some(ByeCode::Restarting),
         };
         match frame {
             None => break None,
             Some(Ok(Frame::Push(push))) => match take(push, &caller, state) {
-                Ok(pending) => {
-                    if unanswered.send(pending).await.is_err() {
-                        break None;
-                    }
-                }
+                Ok(pending) => tokio::select! {
+                    _ = outbox.cut.ended() => break None,
+                    sent = unanswered.send(pending) => if sent.is_err() { break None },
+                },
                 Err(code) => break Some(code),
             },
             Some(Ok(Frame::Ack(ack))) => signals.acknowledge(ack.cursor, ack.credit),
@@ -116,6 +121,8 @@ async fn serve(
     };
     signals.stop();
     drop(unanswered);
+    // Nothing is read any more while what was begun is finished.
+    drop(stream);
     // Both end by themselves: database work is never cut in the middle.
     let _ = answers.await;
     let _ = puller.await;

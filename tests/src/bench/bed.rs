@@ -11,6 +11,7 @@ use neonpro_server::clock;
 use neonpro_server::database::{Database, Source};
 use neonpro_server::demo::{self, DemoSize};
 use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::store::authority::Grant;
 use neonpro_server::store::load::{LoadBatch, LoadRecord};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -98,8 +99,8 @@ impl Bed {
 
     /// An enrolled tablet that reaches the server through a proxy and is offline.
     pub async fn tablet(&self, clinic: &Clinic, proxy: &Proxy, name: &str) -> Tablet {
-        let code =
-            make_code(&self.database.store, clinic.id, Audience::Clinical, clock::now()).await.unwrap();
+        let grant = Grant::to_members(Audience::Clinical);
+        let code = make_code(&self.database.store, clinic.id, &grant, clock::now()).await.unwrap();
         let ticket = ticket(&format!("https://{}", proxy.address), &self.fingerprint, &code);
         let path: PathBuf = self.dir.path().join(format!("{name}.replica"));
         let replica = enrol(&ticket, &path, ReplicaKey::new([7; 32]), name, Clock::system()).await.unwrap();

@@ -91,7 +91,7 @@ impl DemoServer {
     pub async fn ticket(&self, clinic: ClinicId) -> Outcome<String> {
         let log = log(&self.dir);
         let mut command = command(program("neonpro-server")?, &log)?;
-        command.args(["enrol-ticket", "--clinic", &clinic.to_string(), "--url", &self.url]);
+        command.args(["enrol-ticket", "--clinic", &clinic.to_string(), "--url", &self.url, "--members"]);
         command.arg("--data").arg(data(&self.dir));
         Ok(output(command, &log).await?.trim().to_owned())
     }

@@ -7,6 +7,7 @@ use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::{Ack, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Repair};
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::now;
+use neonpro_server::store::authority::Grant;
 use neonpro_tests::device::Device;
 use neonpro_tests::fleet::Fleet;
 use neonpro_tests::raw::{Raw, hello, tls};
@@ -17,7 +18,8 @@ async fn enrolled(fleet: &Fleet) -> Device {
     let clinic = fleet.clinic(0).id;
     let device = Device::new(clinic);
     let mut scoped = fleet.database.store.begin(&Actor::system(clinic)).await.unwrap();
-    scoped.append_device(device.id, "t", &device.public_key(), Audience::Clinical, now()).await.unwrap();
+    let grant = Grant::to_members(Audience::Clinical);
+    scoped.append_device(device.id, "t", &device.public_key(), &grant, now()).await.unwrap();
     scoped.commit().await.unwrap();
     device
 }

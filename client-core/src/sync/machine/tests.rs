@@ -29,6 +29,7 @@ fn welcome(head: i64) -> Event {
         bootstrap_records: 0,
         push_bytes: 1_000,
         lease_seconds: 1,
+        people: None,
     });
     Event::Frame { frame, bytes: 90 }
 }
