@@ -192,8 +192,9 @@ async fn loading_again_changes_nothing() {
 async fn a_tablet_that_has_called_before_is_told_of_every_document() {
     let mut database = Database::create().await;
     let enrol = format!(
-        "insert into sync.devices (clinic_id, id, name, public_key, audience, people, enrolled_at, last_seen_at) values \
-         ('{CLINIC}', gen_random_uuid(), 'tablet', decode(repeat('00', 32), 'hex'), 'clinical', now(), now())"
+        "insert into sync.devices (clinic_id, id, name, public_key, audience, people, enrolled_at, last_seen_at) \
+         values ('{CLINIC}', gen_random_uuid(), 'tablet', decode(repeat('00', 32), 'hex'), 'clinical', 'members', \
+         now(), now())"
     );
     database.admin.execute(AssertSqlSafe(enrol)).await.unwrap();
     let loaded = database.store.load(CLINIC, &clinic(), NOW).await.unwrap();
