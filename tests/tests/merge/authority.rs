@@ -78,7 +78,7 @@ async fn an_ended_membership_and_a_lesser_role_count_from_the_next_edit() {
     let (patient, row) = world.patient(0, 0);
     let health = document("patients", patient, 1);
     a.open(health, row);
-    let mut note = |a: &mut Device, text: &str| {
+    let note = |a: &mut Device, text: &str| {
         a.edit(person, &[(health, false, vec![put("medical_history", json!({ "nota": text }))])])
     };
     assert!(accepted(&world.push(clinic, vec![note(&mut a, "antes")]).await));
@@ -139,8 +139,8 @@ async fn someone_registered_earlier_in_the_same_push_may_write_after_it() {
             vec![
                 put("name", json!("Recém Chegada")),
                 put("email", json!("recem@example.com")),
-                put("professional_type", json!("receptionist")),
-                put("council_type", json!("none")),
+                put("professional_type", json!("doctor")),
+                put("council_type", json!("CFM")),
                 put("council_number", json!("1")),
                 put("council_state", json!("SP")),
             ],
