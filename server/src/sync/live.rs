@@ -44,10 +44,13 @@ impl Cut {
     }
 }
 
+/// Sessions by device, each with a number of its own.
+type Seats = HashMap<DeviceId, Vec<(u64, Cut)>>;
+
 /// Every session of this node.
 #[derive(Debug, Clone, Default)]
 pub struct LiveSessions {
-    seats: Arc<Mutex<HashMap<DeviceId, Vec<(u64, Cut)>>>>,
+    seats: Arc<Mutex<Seats>>,
     numbers: Arc<AtomicU64>,
 }
 
@@ -60,7 +63,7 @@ pub(super) struct Seat {
 }
 
 impl LiveSessions {
-    fn seats(&self) -> MutexGuard<'_, HashMap<DeviceId, Vec<(u64, Cut)>>> {
+    fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
