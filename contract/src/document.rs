@@ -12,6 +12,7 @@ mod header;
 mod json_leaves;
 mod read;
 mod root;
+mod strict;
 mod write;
 
 pub use change::{ChangeError, ParsedChange};
@@ -50,6 +51,9 @@ pub enum DocumentError {
     /// The actor already has another change at this sequence number.
     #[error("the actor has another change at this place")]
     ActorForked,
+    /// The change's operations are not numbered right behind what it builds on.
+    #[error("the change does not count on from what it builds on")]
+    Miscounted,
 }
 
 /// The actor of a device's changes: bound to the device and its generation, so a copied or restored replica that
@@ -151,20 +155,25 @@ impl Document {
     }
 
     /// Adds a change after checking that everything it builds on is here: Automerge itself answers Ok to a change
-    /// whose dependency is missing and keeps it invisible.
+    /// whose dependency is missing and keeps it invisible. And that it counts on from there: one change near the end
+    /// of the counters would leave no room for the next.
     ///
     /// # Errors
-    /// A missing dependency, a forked actor, or a change Automerge refuses.
+    /// A missing dependency, a wrong count, a forked actor, or a change Automerge refuses.
     pub fn apply(&mut self, change: &ParsedChange) -> Result<(), DocumentError> {
-        let deps_present = change.deps().iter().all(|hash| self.doc.get_change_meta_by_hash(hash).is_some());
-        if !deps_present {
-            return Err(DocumentError::MissingDependency);
+        let mut last_op = 0;
+        for hash in change.deps() {
+            let meta = self.doc.get_change_meta_by_hash(hash).ok_or(DocumentError::MissingDependency)?;
+            last_op = last_op.max(meta.max_op);
         }
+        if change.start_op() != last_op.saturating_add(1) {
+            return Err(DocumentError::Miscounted);
+        }
+        let decoded = change.decode().ok_or(DocumentError::Write)?;
         // Automerge's decoder was seen to panic on changes that passed its own checks. Callers drop a document that
         // failed, so a half-applied one is never used.
-        let applied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.doc.apply_changes([change.inner().clone()])
-        }));
+        let applied =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.doc.apply_changes([decoded])));
         applied.map_err(|_| DocumentError::Write)?.map_err(|error| match error {
             automerge::AutomergeError::DuplicateSeqNumber(..) => DocumentError::ActorForked,
             _ => DocumentError::Write,

@@ -63,11 +63,14 @@ pub enum Code {
     /// Written by an app this server cannot read.
     #[n(16)]
     CatalogueUnknown,
+    /// Merging it would have cost more than an edit may, or harmed the document.
+    #[n(17)]
+    AdmissionFailed,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::BadSignature,
         Self::NotFound,
@@ -85,6 +88,7 @@ impl Code {
         Self::ScopeProhibited,
         Self::DependencyExpired,
         Self::CatalogueUnknown,
+        Self::AdmissionFailed,
     ];
 
     /// The stable name, in logs, tables and scripts.
@@ -108,6 +112,7 @@ impl Code {
             Self::ScopeProhibited => "scope_prohibited",
             Self::DependencyExpired => "dependency_expired",
             Self::CatalogueUnknown => "catalogue_unknown",
+            Self::AdmissionFailed => "admission_failed",
         }
     }
 
@@ -131,7 +136,7 @@ impl Code {
             Self::InvalidValue | Self::FieldFixed | Self::LedgerAppendOnly => "correct the value and resend",
             Self::RecordLocked => "add an addendum instead",
             Self::DependsOnSetAside | Self::DependencyExpired => "settle the earlier edit first, then resend",
-            Self::ProjectionFailed => "hand over to the administrator",
+            Self::ProjectionFailed | Self::AdmissionFailed => "hand over to the administrator",
             Self::ActorForked => "resend: the tablet has taken a new identity",
             Self::ScopeProhibited => "hand over to a professional authorised for this act",
         }

@@ -16,6 +16,15 @@ pub const CHANGE_DEPS_MAX: usize = 64;
 pub const ACTOR_BYTES: usize = 12;
 /// Bytes of a change's message: the header of `document::header`.
 pub const CHANGE_MESSAGE_BYTES_MAX: usize = 128;
+/// Actors a change may name beside its own: everybody who wrote into the document since its epoch began.
+pub const CHANGE_ACTORS_MAX: usize = 256;
+/// Bytes of one key in a map: a member of a set, or the path of a JSON value.
+pub const CHANGE_KEY_BYTES_MAX: usize = 4 * 1024;
+/// Largest sequence number and operation counter of a change. Automerge's own end at 2^32; an honest document stays
+/// below 2^23 before it is flattened.
+pub const CHANGE_COUNTER_MAX: u64 = 268_435_456;
+/// Bytes of a document's saved history. Beyond it a change is kept aside rather than merged.
+pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Documents one edit may touch. A person edits one screen at a time.
 pub const EDIT_DOCUMENTS_MAX: usize = 32;
 /// Edits in one push frame.

@@ -142,9 +142,11 @@ pub fn record(row: &Row) -> Result<(), Invalid> {
         if field.required && value.is_empty() {
             return Err(Invalid::new(field.name, "a value"));
         }
-        if !value.is_null() && !matches!(value, Value::Json(_)) && canonical(field, value.clone())? != *value
-        {
-            return Err(Invalid::new(field.name, "the canonical form of the value"));
+        match value {
+            Value::Null => {}
+            Value::Json(object) => json(field, object)?,
+            value if canonical(field, value.clone())? == *value => {}
+            _ => return Err(Invalid::new(field.name, "the canonical form of the value")),
         }
     }
     ordered(row, "start_time", "end_time")?;

@@ -44,6 +44,16 @@ enum Command {
     },
     /// Import public data sets: TUSS, ANVISA, appointments.
     Import(import::ImportArgs),
+    /// Try changes read from standard input. The server starts this itself.
+    #[command(hide = true)]
+    AdmissionWorker,
+}
+
+impl Arguments {
+    /// Whether this process is a worker: it has no runtime, no logs and no database.
+    pub(crate) const fn is_worker(&self) -> bool {
+        matches!(self.command, Command::AdmissionWorker)
+    }
 }
 
 /// Runs one command.
@@ -65,6 +75,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             Ok(open.close().await?)
         }
         Command::Import(args) => import::command(args, &output::line).await,
+        // Never gets here: a worker runs without a runtime.
+        Command::AdmissionWorker => Ok(()),
     }
 }
 

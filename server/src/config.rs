@@ -1,5 +1,6 @@
 //! Settings of a server process: command line first, environment second, defaults last.
 
+use crate::admission::AdmissionConfig;
 use crate::database::Source;
 use clap::Args;
 use std::net::SocketAddr;
@@ -43,6 +44,29 @@ impl DatabaseArgs {
     }
 }
 
+/// Settings of the admission workers.
+#[derive(Debug, Clone, Args)]
+pub struct AdmissionArgs {
+    /// Processes in which changes are tried before they are merged.
+    #[arg(long, env = "NEONPRO_ADMISSION_WORKERS", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub admission_workers: u8,
+    /// Program of the workers; this one when it is not named.
+    #[arg(long, hide = true)]
+    pub admission_program: Option<PathBuf>,
+}
+
+impl AdmissionArgs {
+    /// Which program, and how many.
+    ///
+    /// # Errors
+    /// When this program does not know where it lies.
+    pub fn config(&self) -> std::io::Result<AdmissionConfig> {
+        let program = self.admission_program.clone().map_or_else(std::env::current_exe, Ok)?;
+        let workers = usize::from(self.admission_workers);
+        Ok(AdmissionConfig { program, arguments: vec!["admission-worker".into()], workers })
+    }
+}
+
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -61,6 +85,9 @@ pub struct ServeArgs {
     /// Names and addresses the self-signed certificate is for.
     #[arg(long, default_values_t = [String::from("localhost"), String::from("127.0.0.1")])]
     pub tls_name: Vec<String>,
+    /// The admission workers.
+    #[command(flatten)]
+    pub admission: AdmissionArgs,
     /// Logs as JSON lines.
     #[arg(long)]
     pub log_json: bool,

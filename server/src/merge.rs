@@ -4,6 +4,7 @@
 //! transaction). The task belongs to nobody's socket: a dropped connection cancels nothing. Invariant: an accepted
 //! edit is committed and an ancestor of its documents' heads before anyone hears of it.
 
+mod admit;
 mod authority;
 mod facts;
 mod group;
@@ -12,9 +13,11 @@ mod judge;
 mod persist;
 mod workspace;
 
+use group::GroupError;
 pub use intake::Incoming;
 pub(crate) use workspace::Workspace;
 
+use crate::admission::Admission;
 use crate::clock;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -32,7 +35,7 @@ const QUEUE_PUSHES: usize = MERGE_QUEUE_EDITS_MAX / neonpro_contract::limits::PU
 /// Why a push was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
-    /// The clinic's queue is full: come back later. Nothing was taken.
+    /// The clinic's queue is full, or nothing can be admitted: come back later. Nothing was taken.
     #[error("the merge queue is full")]
     Busy,
     /// The database failed. Nothing was taken, or it is not known: push again.
@@ -59,6 +62,7 @@ struct Lane {
 pub struct Merger {
     store: Store,
     metrics: Arc<Metrics>,
+    admission: Admission,
     lanes: Arc<Mutex<HashMap<ClinicId, Arc<Lane>>>>,
 }
 
@@ -69,10 +73,10 @@ impl std::fmt::Debug for Merger {
 }
 
 impl Merger {
-    /// A merger over a store that counts what it does.
+    /// A merger over a store that counts what it does and merges what was admitted.
     #[must_use]
-    pub fn new(store: Store, metrics: Arc<Metrics>) -> Self {
-        Self { store, metrics, lanes: Arc::default() }
+    pub fn new(store: Store, metrics: Arc<Metrics>, admission: Admission) -> Self {
+        Self { store, metrics, admission, lanes: Arc::default() }
     }
 
     /// Queues a device's edits. The receiver gets their fates, in order, after commit; dropping it forgets the answer,
@@ -142,7 +146,7 @@ async fn drain(merger: Merger, clinic: ClinicId, mut queue: mpsc::Receiver<Job>,
         let sizes: Vec<usize> = work.iter().map(Vec::len).collect();
         let began = Instant::now();
         let edits = work.into_iter().flatten().collect();
-        let merged = group::merge(&merger.store, clinic, edits, clock::now()).await;
+        let merged = group::merge(&merger.store, &merger.admission, clinic, edits, clock::now()).await;
         merger.metrics.merge_seconds.observe(began.elapsed().as_secs_f64());
         match merged {
             Ok(merged) => {
@@ -156,8 +160,12 @@ async fn drain(merger: Merger, clinic: ClinicId, mut queue: mpsc::Receiver<Job>,
             }
             Err(error) => {
                 tracing::error!(%clinic, error = %error, source = ?std::error::Error::source(&error), "merge failed");
+                let told = match error {
+                    GroupError::Admission(_) => MergeError::Busy,
+                    GroupError::Store(_) => MergeError::Failed,
+                };
                 for answer in answers {
-                    let _ = answer.send(Err(MergeError::Failed));
+                    let _ = answer.send(Err(told));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A running server: database, listener, jobs; and an orderly stop.
 
+use crate::admission::{Admission, AdmissionConfig, AdmissionError};
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
 use crate::state::AppState;
@@ -29,6 +30,9 @@ pub enum ServeError {
     /// TLS.
     #[error("TLS could not be set up")]
     Tls(#[from] TlsError),
+    /// No change could be admitted.
+    #[error("no admission worker")]
+    Admission(#[from] AdmissionError),
     /// The address.
     #[error("listening on {address} failed")]
     Listen {
@@ -69,20 +73,29 @@ impl Server {
             (Some(certificate), Some(key)) => Tls::load(certificate, key)?,
             _ => Tls::load_or_make(&args.database.data_dir().await?, &args.tls_name)?,
         };
-        Self::over(database, tls, args.listen).await
+        let admission = args.admission.config().map_err(AdmissionError::Start)?;
+        Self::over(database, tls, args.listen, admission).await
     }
 
     /// Listens over an open database.
     ///
     /// # Errors
-    /// An address that cannot be listened on.
-    pub async fn over(database: Database, tls: Tls, listen: SocketAddr) -> Result<Self, ServeError> {
+    /// An admission worker that does not start, an address that cannot be listened on.
+    pub async fn over(
+        database: Database,
+        tls: Tls,
+        listen: SocketAddr,
+        admission: AdmissionConfig,
+    ) -> Result<Self, ServeError> {
+        let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(admission, Arc::clone(&metrics));
+        admission.check().await?;
         let failed = |source| ServeError::Listen { address: listen, source };
         let listener = std::net::TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(database.store.clone(), Arc::new(Metrics::default()), stopping);
+        let state = AppState::new(database.store.clone(), metrics, admission, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))

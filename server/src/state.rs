@@ -1,5 +1,6 @@
 //! What every handler and session shares.
 
+use crate::admission::Admission;
 use crate::merge::Merger;
 use crate::store::Store;
 use crate::sync::live::LiveSessions;
@@ -24,8 +25,13 @@ pub struct AppState {
 impl AppState {
     /// Builds the state. `stop` becomes true when the server is stopping.
     #[must_use]
-    pub fn new(store: Store, metrics: Arc<Metrics>, stop: watch::Receiver<bool>) -> Self {
-        let merger = Merger::new(store.clone(), Arc::clone(&metrics));
+    pub fn new(
+        store: Store,
+        metrics: Arc<Metrics>,
+        admission: Admission,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission);
         Self { store, merger, metrics, live: LiveSessions::default(), stop }
     }
 

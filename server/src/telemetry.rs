@@ -16,6 +16,12 @@ pub struct FateLabel {
     fate: &'static str,
 }
 
+/// Label of the admission counter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AdmissionLabel {
+    outcome: &'static str,
+}
+
 /// Everything `/metrics` shows.
 #[derive(Debug)]
 pub struct Metrics {
@@ -34,6 +40,12 @@ pub struct Metrics {
     pub digest_mismatches: Counter,
     /// Duration of group commits.
     pub merge_seconds: Histogram,
+    /// Edits tried by admission workers.
+    pub admission: Family<AdmissionLabel, Counter>,
+    /// Admission workers that died over a batch.
+    pub admission_deaths: Counter,
+    /// Time a group waited for admission.
+    pub admission_seconds: Histogram,
 }
 
 impl Default for Metrics {
@@ -47,6 +59,9 @@ impl Default for Metrics {
             bytes_sent: Counter::default(),
             digest_mismatches: Counter::default(),
             merge_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            admission: Family::default(),
+            admission_deaths: Counter::default(),
+            admission_seconds: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
             registry: Registry::default(),
         };
         registry.register("sync_sessions", "Open sync sessions", metrics.sessions.clone());
@@ -61,11 +76,35 @@ impl Default for Metrics {
         registry.register_with_unit("sent", "Frames sent", Unit::Bytes, metrics.bytes_sent.clone());
         registry.register("digest_mismatches", "Digest disagreements", metrics.digest_mismatches.clone());
         registry.register_with_unit("merge", "Group commits", Unit::Seconds, metrics.merge_seconds.clone());
+        metrics.register_admission(&mut registry);
         Self { registry, ..metrics }
     }
 }
 
 impl Metrics {
+    fn register_admission(&self, registry: &mut Registry) {
+        registry.register("admission_edits", "Edits tried by admission workers", self.admission.clone());
+        registry.register(
+            "admission_worker_deaths",
+            "Admission workers that died over a batch",
+            self.admission_deaths.clone(),
+        );
+        registry.register_with_unit(
+            "admission",
+            "Time a group waited for admission",
+            Unit::Seconds,
+            self.admission_seconds.clone(),
+        );
+    }
+
+    /// Counts what admission workers found.
+    pub fn count_admission(&self, admitted: usize, failed: usize) {
+        for (outcome, count) in [("admitted", admitted), ("failed", failed)] {
+            let count = u64::try_from(count).unwrap_or(u64::MAX);
+            self.admission.get_or_create(&AdmissionLabel { outcome }).inc_by(count);
+        }
+    }
+
     /// Counts the fates of a group.
     pub fn count_fates(&self, fates: &[EditFate]) {
         for fate in fates {

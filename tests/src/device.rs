@@ -1,7 +1,7 @@
 //! A tablet reduced to its key and its documents: it signs whatever a test wants, also what no honest tablet would.
 
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, FacetId, table};
-use neonpro_contract::document::{Actor, Document, Header, ParsedChange};
+use neonpro_contract::document::{Actor, Document, EditError, Header, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope, FieldOp, SignedEdit, signing_bytes};
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId, EditId, RecordId};
 use neonpro_contract::row::Row;
@@ -81,8 +81,25 @@ impl Device {
         self.incoming(&envelope)
     }
 
+    /// An edit, or nothing when the tablet itself refuses it.
+    pub fn try_edit(
+        &mut self,
+        author: AuthorId,
+        work: &[(DocumentId, bool, Vec<FieldOp>)],
+    ) -> Option<Incoming> {
+        self.try_envelope(author, work).ok().map(|envelope| self.incoming(&envelope))
+    }
+
     /// The envelope of an edit, for tests that tamper with it.
     pub fn envelope(&mut self, author: AuthorId, work: &[(DocumentId, bool, Vec<FieldOp>)]) -> Envelope {
+        self.try_envelope(author, work).unwrap()
+    }
+
+    fn try_envelope(
+        &mut self,
+        author: AuthorId,
+        work: &[(DocumentId, bool, Vec<FieldOp>)],
+    ) -> Result<Envelope, EditError> {
         let now = clock::now();
         let edit = EditId(clock::fresh_id(now));
         let captured_at = DeviceInstant(self.captured_at.unwrap_or(now.0));
@@ -99,11 +116,11 @@ impl Device {
                     let document = self.documents.entry(*id).or_insert_with(|| {
                         Document::genesis(*id, 1, &Row::empty(id.table().unwrap())).unwrap()
                     });
-                    let (bytes, _) = document.edit(actor, &header, *create, ops).unwrap();
-                    DocumentChange { document: *id, epoch: 1, change: bytes.into() }
+                    let (bytes, _) = document.edit(actor, &header, *create, ops)?;
+                    Ok(DocumentChange { document: *id, epoch: 1, change: bytes.into() })
                 })
-                .collect();
-        Envelope {
+                .collect::<Result<_, EditError>>()?;
+        Ok(Envelope {
             edit,
             device: self.id,
             author,
@@ -112,7 +129,7 @@ impl Device {
             catalogue: CATALOGUE_VERSION,
             seen_seq: self.seen_seq,
             changes,
-        }
+        })
     }
 
     /// Signs an envelope for this device's clinic.

@@ -1,6 +1,7 @@
 //! A listening server and real tablets: TLS, WebSockets, encrypted replica files.
 
 use crate::cluster::{TestDatabase, network};
+use crate::process::admission_workers;
 use neonpro_client_core::{Clock, Replica, ReplicaKey, Status, SyncHandle, SyncOptions, enrol};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::{AuthorId, ClinicId};
@@ -36,7 +37,9 @@ impl Fleet {
         let dir = TempDir::new().unwrap();
         let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::over(Database::over(database.store.clone()), tls, listen).await.unwrap();
+        let server = Server::over(Database::over(database.store.clone()), tls, listen, admission_workers())
+            .await
+            .unwrap();
         Self { database, server, dir }
     }
 

@@ -1,9 +1,11 @@
 //! The programs themselves as child processes, for tests that kill them.
 
 use crate::cluster::TestDatabase;
+use neonpro_server::admission::AdmissionConfig;
 use serde_json::Value as Json;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -11,7 +13,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
-    let path = tests.parent().unwrap().parent().unwrap().join(name);
+    // Test programs lie in `deps` below the directory of programs.
+    let dir = tests.parent().unwrap();
+    let path = if dir.ends_with("deps") { dir.parent().unwrap() } else { dir }.join(name);
     assert!(
         path.exists(),
         "{} is missing: run `cargo test --workspace` or `cargo build --workspace --bins`",
@@ -20,9 +24,16 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// Admission workers for a server inside this process, which is not the server's program.
+#[must_use]
+pub fn admission_workers() -> AdmissionConfig {
+    AdmissionConfig { program: program("neonpro-admission-worker"), arguments: Vec::new(), workers: 2 }
+}
+
 /// A server process that can be killed and started again at the same address.
 pub struct ServerProcess {
     child: Child,
+    log: PathBuf,
     pub fingerprint: String,
     pub url: String,
 }
@@ -36,13 +47,14 @@ pub fn free_port() -> u16 {
 impl ServerProcess {
     /// Starts a server over a test's database. `crash_at` names where it stops as `kill -9` would.
     pub fn start(database: &TestDatabase, dir: &Path, port: u16, crash_at: Option<&str>) -> Self {
+        let log = dir.join("server.log");
         let mut command = Command::new(program("neonpro-server"));
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(dir)
             .env("DATABASE_URL", database.url())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(File::options().create(true).append(true).open(&log).unwrap());
         if let Some(point) = crash_at {
             command.env("NEONPRO_CRASH_AT", point);
         }
@@ -53,9 +65,30 @@ impl ServerProcess {
             serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server did not start: {line:?}"));
         Self {
             child,
+            log,
             fingerprint: told["fingerprint"].as_str().unwrap().to_owned(),
             url: told["listening"].as_str().unwrap().to_owned(),
         }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("https://").parse().unwrap()
+    }
+
+    /// Everything it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Most memory it ever held, KiB.
+    #[must_use]
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Whether it has ended by itself.

@@ -2,12 +2,14 @@
 
 use crate::cluster::{TestDatabase, network};
 use crate::device::Device;
+use crate::process::admission_workers;
 use neonpro_contract::catalogue::{Role, table};
 use neonpro_contract::fate::Fate;
 use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::row::Row;
 use neonpro_server::actor::Actor;
+use neonpro_server::admission::Admission;
 use neonpro_server::clock;
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::merge::{Incoming, Merger};
@@ -27,7 +29,9 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         let database = TestDatabase::create().await;
-        let merger = Merger::new(database.store.clone(), Arc::new(Metrics::default()));
+        let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
+        let merger = Merger::new(database.store.clone(), metrics, admission);
         Self { database, merger }
     }
 

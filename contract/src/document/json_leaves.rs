@@ -3,7 +3,7 @@
 //! Flat, because two people who create the same nested object independently would otherwise create two
 //! containers, of which Automerge shows one. With leaves, their keys merge at any depth.
 
-use crate::limits::{JSON_DEPTH_MAX, JSON_LEAVES_MAX};
+use crate::limits::{CHANGE_KEY_BYTES_MAX, JSON_DEPTH_MAX, JSON_LEAVES_MAX};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) fn flatten(object: &Json) -> Option<BTreeMap<String, String>> {
 }
 
 fn descend(json: &Json, path: String, depth: usize, leaves: &mut BTreeMap<String, String>) -> Option<()> {
-    if depth > JSON_DEPTH_MAX || leaves.len() >= JSON_LEAVES_MAX {
+    if depth > JSON_DEPTH_MAX || leaves.len() >= JSON_LEAVES_MAX || path.len() > CHANGE_KEY_BYTES_MAX {
         return None;
     }
     match json {
@@ -32,15 +32,20 @@ fn descend(json: &Json, path: String, depth: usize, leaves: &mut BTreeMap<String
 }
 
 /// Builds the object again. Where a leaf and deeper leaves compete, the deeper ones win on every replica alike.
-pub(super) fn build(leaves: &BTreeMap<String, String>) -> Json {
+/// `None` for what [`flatten`] never makes: a path too deep to walk, a leaf that is no JSON or holds leaves itself.
+pub(super) fn build(leaves: &BTreeMap<String, String>) -> Option<Json> {
     let mut root = Map::new();
     for (path, text) in leaves {
-        let value: Json = serde_json::from_str(text).unwrap_or(Json::Null);
+        let value: Json = serde_json::from_str(text).ok()?;
+        if path.matches('/').count() > JSON_DEPTH_MAX || value.as_object().is_some_and(|map| !map.is_empty())
+        {
+            return None;
+        }
         let keys: Vec<String> =
             path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
         insert(&mut root, &keys, value);
     }
-    Json::Object(root)
+    Some(Json::Object(root))
 }
 
 fn insert(map: &mut Map<String, Json>, keys: &[String], value: Json) {
@@ -67,7 +72,7 @@ mod tests {
     #[test]
     fn an_object_survives_the_round_trip() {
         let object = json!({"a": {"b": 1, "c/d": [1, 2]}, "e": null, "f": {}, "~": "x"});
-        assert_eq!(build(&flatten(&object).unwrap()), object);
+        assert_eq!(build(&flatten(&object).unwrap()), Some(object));
     }
 
     #[test]
@@ -77,5 +82,13 @@ mod tests {
             deep = json!({ "k": deep });
         }
         assert!(flatten(&deep).is_none());
+    }
+
+    #[test]
+    fn what_no_tablet_flattened_is_not_built() {
+        let leaves = |path: &str, leaf: &str| BTreeMap::from([(path.to_owned(), leaf.to_owned())]);
+        assert_eq!(build(&leaves(&"/a".repeat(100_000), "1")), None, "deep enough to overflow the stack");
+        assert_eq!(build(&leaves("/a", &"[".repeat(100_000))), None, "no JSON");
+        assert_eq!(build(&leaves("/a", r#"{"b":1}"#)), None, "leaves inside a leaf");
     }
 }

@@ -170,7 +170,10 @@ impl Document {
             };
             leaves.insert(item.key.into_owned(), text);
         }
-        Ok(if leaves.is_empty() { Value::Null } else { Value::Json(json_leaves::build(&leaves)) })
+        if leaves.is_empty() {
+            return Ok(Value::Null);
+        }
+        json_leaves::build(&leaves).map(Value::Json).ok_or_else(wrong)
     }
 
     fn candidates(

@@ -24,6 +24,7 @@ pub const fn reason(code: Code) -> &'static str {
         Code::ScopeProhibited => "O ato não é permitido a este profissional pela regra da clínica.",
         Code::DependencyExpired => "Faltou uma edição anterior, de outro aparelho, que não chegou no prazo.",
         Code::CatalogueUnknown => "Esta versão do aplicativo é desconhecida do servidor.",
+        Code::AdmissionFailed => "O servidor não pôde juntar esta edição com segurança.",
     }
 }
 
@@ -41,7 +42,7 @@ pub const fn remedy(code: Code) -> &'static str {
         Code::InvalidValue | Code::FieldFixed | Code::LedgerAppendOnly => "Corrija o valor e salve de novo.",
         Code::RecordLocked => "Escreva um adendo.",
         Code::DependsOnSetAside | Code::DependencyExpired => "Resolva primeiro a edição anterior e reenvie.",
-        Code::ProjectionFailed => "Entregue ao administrador.",
+        Code::ProjectionFailed | Code::AdmissionFailed => "Entregue ao administrador.",
         Code::ActorForked => "Reenvie.",
         Code::ScopeProhibited => "Entregue a um profissional autorizado para este ato.",
     }

@@ -3,20 +3,23 @@
 //! When the database itself refuses (a constraint nobody foresaw), the group is split in halves until the guilty edit
 //! stands alone; that one is quarantined as `projection_failed`, the others go through.
 
-use super::facts;
+use super::admit::{self, Proofs};
+use super::facts::{self, Facts};
 use super::intake::{Candidate, Incoming, Rejected, Taken, reread, take_all};
-use super::judge::{Decision, derive_consents, judge, take_over};
+use super::judge::{Decision, answered, derive_consents, judge, take_over};
 use super::persist::{self, Merged};
 use super::workspace::Workspace;
 use crate::actor::Actor;
+use crate::admission::{Admission, AdmissionError, BATCH_EDITS_MAX};
 use crate::store::edits::{EditRecord, WaitingEdit};
-use crate::store::{Store, StoreResult};
+use crate::store::{Store, StoreError};
 use neonpro_contract::catalogue::FacetId;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::ids::ClinicId;
+use neonpro_contract::ids::{ClinicId, EditId};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::EditFate;
+use std::collections::{HashMap, VecDeque};
 
 /// Result of a group.
 #[derive(Debug)]
@@ -25,15 +28,33 @@ pub(super) struct Done {
     pub head: i64,
 }
 
+/// Why a group was not merged.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GroupError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Admission(#[from] AdmissionError),
+}
+
+impl GroupError {
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_refusal())
+    }
+}
+
+type GroupResult<T> = Result<T, GroupError>;
+
 /// Merges a group of edits and then, in a second transaction, those that waited for what it brought.
 pub(super) async fn merge(
     store: &Store,
+    admission: &Admission,
     clinic: ClinicId,
     incoming: Vec<Incoming>,
     now: ServerInstant,
-) -> StoreResult<Done> {
+) -> GroupResult<Done> {
     let taken = take_all(clinic, incoming).await;
-    let round = Round { store, actor: Actor::system(clinic), now, retry: false };
+    let round = Round { store, admission, actor: Actor::system(clinic), now, retry: false };
     let (mut done, released) = round.run(taken).await?;
     if !released.is_empty() {
         let taken = released.into_iter().filter_map(|edit| reread(edit).map(Ok)).collect();
@@ -49,13 +70,14 @@ pub(super) async fn merge(
 
 struct Round<'a> {
     store: &'a Store,
+    admission: &'a Admission,
     actor: Actor,
     now: ServerInstant,
     retry: bool,
 }
 
 impl Round<'_> {
-    async fn run(&self, taken: Vec<Taken>) -> StoreResult<(Done, Vec<WaitingEdit>)> {
+    async fn run(&self, taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
         match self.attempt(&taken, false).await {
             Err(error) if error.is_refusal() => {
                 tracing::warn!(clinic = %self.actor.clinic(), %error, edits = taken.len(), "database refused a group");
@@ -65,7 +87,7 @@ impl Round<'_> {
         }
     }
 
-    async fn split(&self, mut taken: Vec<Taken>) -> StoreResult<(Done, Vec<WaitingEdit>)> {
+    async fn split(&self, mut taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
         if taken.len() <= 1 {
             return self.attempt(&taken, true).await;
         }
@@ -79,45 +101,26 @@ impl Round<'_> {
     }
 
     /// One transaction. With `quarantine_all`, every edit in it is kept aside as `projection_failed`.
-    async fn attempt(&self, taken: &[Taken], quarantine_all: bool) -> StoreResult<(Done, Vec<WaitingEdit>)> {
+    async fn attempt(&self, taken: &[Taken], quarantine_all: bool) -> GroupResult<(Done, Vec<WaitingEdit>)> {
         let candidates: Vec<Candidate> =
             taken.iter().filter_map(|edit| edit.as_ref().ok().cloned()).collect();
         let mut scoped = self.store.begin(&self.actor).await?;
         let head = scoped.lock_head().await?;
         let (facts, mut workspace) = facts::read(&mut scoped, &candidates).await?;
         let mut merged = Merged::new(head, self.now);
-        let mut fates: Vec<Option<Fate>> = vec![None; candidates.len()];
-        let (mut turn, mut put_off) = (order(&candidates), true);
-        while !turn.is_empty() {
-            let mut later = Vec::new();
-            for index in turn {
-                let Some(candidate) = candidates.get(index) else { continue };
-                let fate = if quarantine_all {
-                    Fate::Quarantined { code: Code::ProjectionFailed }
-                } else {
-                    match judge(candidate, &facts, &workspace, self.now, self.retry) {
-                        Decision::Known(fate) => {
-                            set(&mut fates, index, fate);
-                            continue;
-                        }
-                        // Judged ahead of its place: the record it points at may be made by an edit that came before it.
-                        Decision::Aside(Fate::Refused { code: Code::NotFound })
-                            if put_off && leads(candidate) =>
-                        {
-                            later.push(index);
-                            continue;
-                        }
-                        decision => self.settle(candidate, decision, &mut workspace, &mut merged),
-                    }
-                };
+        let fates = if quarantine_all {
+            let fate = Fate::Quarantined { code: Code::ProjectionFailed };
+            for candidate in &candidates {
                 merged.remember(candidate, &fate, &mut workspace, self.retry);
-                set(&mut fates, index, fate);
             }
-            (turn, put_off) = (later, false);
-        }
+            vec![Some(fate); candidates.len()]
+        } else {
+            self.decide(&candidates, &facts, &mut workspace, &mut merged).await?
+        };
         derive_consents(&mut workspace);
         for rejected in taken.iter().filter_map(|edit| edit.as_ref().err()) {
-            merged.edits.extend(refused_record(rejected));
+            let refused = refused_record(rejected);
+            merged.edits.extend(refused.filter(|edit| merged.edits.iter().all(|kept| kept.id != edit.id)));
             merged.audit_rejected(rejected);
         }
         let released = releasable(&facts.waiting, &merged, self.retry);
@@ -125,6 +128,75 @@ impl Round<'_> {
         scoped.commit().await?;
         crate::crash_point!("merge.after_commit");
         Ok((Done { fates: answers(taken, fates), head: merged.head.seq }, released))
+    }
+
+    /// Judges every edit on what the ones before it left.
+    async fn decide(
+        &self,
+        candidates: &[Candidate],
+        facts: &Facts,
+        workspace: &mut Workspace,
+        merged: &mut Merged,
+    ) -> GroupResult<Vec<Option<Fate>>> {
+        let mut fates: Vec<Option<Fate>> = vec![None; candidates.len()];
+        let (mut queue, mut later) = (VecDeque::from(order(candidates)), Vec::new());
+        let mut proofs = self.prove_new(&queue, candidates, facts, workspace).await?;
+        let (mut put_off, mut tried_again) = (true, None);
+        let mut told: HashMap<EditId, (&Candidate, Fate)> = HashMap::new();
+        loop {
+            let Some(index) = queue.pop_front() else {
+                if later.is_empty() {
+                    return Ok(fates);
+                }
+                queue.extend(later.drain(..));
+                put_off = false;
+                continue;
+            };
+            let Some(candidate) = candidates.get(index) else { continue };
+            if let Some(fate) =
+                told.get(&candidate.envelope.edit).and_then(|first| repeated(first, candidate))
+            {
+                set(&mut fates, index, fate);
+                continue;
+            }
+            let fate = match judge(candidate, facts, workspace, proofs.get(&index), self.now, self.retry) {
+                Decision::Known(fate) => {
+                    set(&mut fates, index, fate);
+                    continue;
+                }
+                // Judged ahead of its place: the record it points at may be made by an edit that came before it.
+                Decision::Aside(Fate::Refused { code: Code::NotFound }) if put_off && leads(candidate) => {
+                    later.push(index);
+                    continue;
+                }
+                Decision::Unproven if tried_again != Some(index) => {
+                    queue.push_front(index);
+                    let again = together(&queue, candidates, candidate);
+                    proofs.extend(admit::prove(self.admission, &again, candidates, workspace).await?);
+                    tried_again = Some(index);
+                    continue;
+                }
+                decision => self.settle(candidate, decision, workspace, merged),
+            };
+            merged.remember(candidate, &fate, workspace, self.retry);
+            told.insert(candidate.envelope.edit, (candidate, fate.clone()));
+            set(&mut fates, index, fate);
+        }
+    }
+
+    /// Tries every edit that will be judged.
+    async fn prove_new(
+        &self,
+        queue: &VecDeque<usize>,
+        candidates: &[Candidate],
+        facts: &Facts,
+        workspace: &Workspace,
+    ) -> GroupResult<Proofs> {
+        let is_new = |index: &usize| {
+            candidates.get(*index).is_some_and(|edit| answered(edit, facts, self.retry).is_none())
+        };
+        let new: Vec<usize> = queue.iter().copied().filter(is_new).collect();
+        Ok(admit::prove(self.admission, &new, candidates, workspace).await?)
     }
 
     fn settle(
@@ -136,6 +208,8 @@ impl Round<'_> {
     ) -> Fate {
         match decision {
             Decision::Aside(fate) | Decision::Known(fate) => fate,
+            // Just tried on these very documents: never merged without a proof.
+            Decision::Unproven => Fate::Quarantined { code: Code::AdmissionFailed },
             Decision::Accept(accepted) => {
                 merged.note_uncovered(&accepted);
                 merged.patient_of(candidate, accepted.patient);
@@ -162,6 +236,27 @@ fn order(candidates: &[Candidate]) -> Vec<usize> {
         (0..candidates.len()).partition(|index| candidates.get(*index).is_some_and(leads));
     first.extend(rest);
     first
+}
+
+/// The answer to an edit whose id was decided a moment ago in the same group; `None` if it is to be judged.
+fn repeated((first, fate): &(&Candidate, Fate), again: &Candidate) -> Option<Fate> {
+    let foreign = first.envelope.device != again.envelope.device;
+    match fate {
+        Fate::Accepted { seq, merged_at } => Some(Fate::Duplicate { seq: *seq, merged_at: *merged_at }),
+        Fate::Refused { .. } => (first.digest == again.digest).then(|| fate.clone()),
+        fate => (foreign || first.digest == again.digest).then(|| fate.clone()),
+    }
+}
+
+/// The edits still to be judged that share a document with this one, itself first: as many as one worker tries at once.
+fn together(queue: &VecDeque<usize>, candidates: &[Candidate], with: &Candidate) -> Vec<usize> {
+    let shares = |index: &usize| {
+        candidates.get(*index).is_some_and(|other| {
+            let touched = |id: &DocumentId| with.envelope.changes.iter().any(|change| change.document == *id);
+            other.envelope.changes.iter().any(|change| touched(&change.document))
+        })
+    };
+    queue.iter().copied().filter(shares).take(BATCH_EDITS_MAX).collect()
 }
 
 fn leads(candidate: &Candidate) -> bool {

@@ -1,8 +1,9 @@
 //! The judge: decides one edit against the facts and the workspace, without touching the database.
 //!
-//! Order of the questions: known already? device, author, role; then per document: does it exist here, does its
-//! history fit, is the resulting record valid, do its parents exist here, does consent cover it.
+//! Order of the questions: known already? device, author, role; then per document: does it exist here, was it admitted,
+//! does its history fit, is the resulting record valid, do its parents exist here, does consent cover it.
 
+use super::admit::Proof;
 use super::authority;
 use super::facts::Facts;
 use super::intake::Candidate;
@@ -31,6 +32,20 @@ pub(super) enum Decision {
     Aside(Fate),
     /// Decided earlier: told again, and nothing is written a second time.
     Known(Fate),
+    /// Its documents are not as they were when it was tried: to be tried again.
+    Unproven,
+}
+
+/// Why an edit goes no further.
+enum Stop {
+    Fate(Fate),
+    Unproven,
+}
+
+impl From<Fate> for Stop {
+    fn from(fate: Fate) -> Self {
+        Self::Fate(fate)
+    }
 }
 
 /// An accepted edit.
@@ -49,19 +64,28 @@ pub(super) fn judge(
     candidate: &Candidate,
     facts: &Facts,
     workspace: &Workspace,
+    proof: Option<&Proof>,
     now: ServerInstant,
     retry: bool,
 ) -> Decision {
-    if let Some(known) = facts.known.get(&candidate.envelope.edit.0) {
-        let settled = matches!(known.fate, Fate::Duplicate { .. });
-        if settled || (!retry && known.digest == candidate.digest) {
-            return Decision::Known(known.fate.clone());
-        }
+    if let Some(fate) = answered(candidate, facts, retry) {
+        return Decision::Known(fate);
     }
-    match stage_edit(candidate, facts, workspace, now) {
+    match stage_edit(candidate, facts, workspace, proof, now) {
         Ok(accepted) => Decision::Accept(Box::new(accepted)),
-        Err(fate) => Decision::Aside(fate),
+        Err(Stop::Fate(fate)) => Decision::Aside(fate),
+        Err(Stop::Unproven) => Decision::Unproven,
     }
+}
+
+/// The answer an edit got before, if it is not to be judged again.
+pub(super) fn answered(candidate: &Candidate, facts: &Facts, retry: bool) -> Option<Fate> {
+    let known = facts.known.get(&candidate.envelope.edit.0)?;
+    let settled = matches!(known.fate, Fate::Duplicate { .. });
+    // What is kept of one device's edit is not another's to replace.
+    let foreign = known.device != candidate.envelope.device.0 && !matches!(known.fate, Fate::Refused { .. });
+    let same = known.digest == candidate.digest;
+    (settled || (!retry && (same || foreign))).then(|| known.fate.clone())
 }
 
 fn refused(code: Code) -> Fate {
@@ -76,8 +100,9 @@ fn stage_edit(
     candidate: &Candidate,
     facts: &Facts,
     workspace: &Workspace,
+    proof: Option<&Proof>,
     now: ServerInstant,
-) -> Result<Accepted, Fate> {
+) -> Result<Accepted, Stop> {
     let envelope = &candidate.envelope;
     let roles = authority::roles(envelope, facts, workspace).map_err(refused)?;
     let mut accepted =
@@ -85,12 +110,12 @@ fn stage_edit(
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
         let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
         if table.facet(change.document.facet).is_none() {
-            return Err(refused(Code::NotFound));
+            return Err(refused(Code::NotFound).into());
         }
         if !roles.iter().any(|role| may_write(table, change.document.facet, *role)) {
-            return Err(refused(Code::RoleNotAllowed));
+            return Err(refused(Code::RoleNotAllowed).into());
         }
-        let work = Work { table, change, parsed, envelope, workspace, now };
+        let work = Work { table, position, change, parsed, envelope, workspace, proof, now };
         if work.stage(&mut accepted)? {
             accepted.changes.push((change.document, u16::try_from(position).unwrap_or(u16::MAX)));
         }
@@ -101,10 +126,12 @@ fn stage_edit(
 /// One change of one edit.
 struct Work<'a> {
     table: &'static Table,
+    position: usize,
     change: &'a DocumentChange,
     parsed: &'a ParsedChange,
     envelope: &'a Envelope,
     workspace: &'a Workspace,
+    proof: Option<&'a Proof>,
     now: ServerInstant,
 }
 
@@ -114,7 +141,7 @@ impl Work<'_> {
     }
 
     /// Stages the change. `false` when the document already holds it.
-    fn stage(&self, accepted: &mut Accepted) -> Result<bool, Fate> {
+    fn stage(&self, accepted: &mut Accepted) -> Result<bool, Stop> {
         let mut document = self.find_document(&accepted.stage)?;
         let mut record = self.find_record(&accepted.stage);
         let before = record.existed.then(|| record.row.clone());
@@ -187,17 +214,22 @@ impl Work<'_> {
         self.workspace.set_aside.contains(id)
     }
 
-    /// Applies the change to the open document. `false` when it already holds it.
-    fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<bool, Fate> {
+    /// Applies the change to the open document, if a worker did so before. `false` when it already holds it.
+    fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<bool, Stop> {
+        match self.proof.map(|proof| proof.covers(self.position, &open.state.heads)) {
+            Some(Some(true)) => {}
+            Some(None) => return Err(quarantined(Code::AdmissionFailed).into()),
+            Some(Some(false)) | None => return Err(Stop::Unproven),
+        }
         let document = open.open(row).map_err(|_| quarantined(Code::ProjectionFailed))?;
         if document.contains(&self.parsed.hash()) {
             return Ok(false);
         }
         match document.apply(self.parsed) {
             Ok(()) => Ok(true),
-            Err(DocumentError::MissingDependency) => Err(self.missing_dependency(open)),
-            Err(DocumentError::ActorForked) => Err(quarantined(Code::ActorForked)),
-            Err(_) => Err(refused(Code::Malformed)),
+            Err(DocumentError::MissingDependency) => Err(self.missing_dependency(open).into()),
+            Err(DocumentError::ActorForked) => Err(quarantined(Code::ActorForked).into()),
+            Err(_) => Err(refused(Code::Malformed).into()),
         }
     }
 

@@ -123,6 +123,8 @@ impl Merged {
             code,
             detail: json!({ "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>() }),
         });
+        // Sent twice under one id with other content, and set aside the first time: the last one stands.
+        self.edits.retain(|kept| kept.id != envelope.edit.0);
         self.edits.push(EditRecord {
             id: envelope.edit.0,
             device: envelope.device.0,

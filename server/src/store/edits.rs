@@ -38,6 +38,8 @@ pub struct EditRecord {
 pub struct KnownEdit {
     /// Its id.
     pub id: Uuid,
+    /// Who signed it.
+    pub device: Uuid,
     /// Its fate, as a replay answers it.
     pub fate: Fate,
     /// SHA-256 of the envelope it had.
@@ -78,8 +80,8 @@ impl Scoped {
     pub async fn list_known_edits(&mut self, ids: &[Uuid]) -> StoreResult<Vec<KnownEdit>> {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
-            "select id, fate, code, seq, (extract(epoch from merged_at) * 1000000)::bigint, digest, documents[1] \
-             from sync.edits where clinic_id = $1 and id = any($2)",
+            "select id, fate, code, seq, (extract(epoch from merged_at) * 1000000)::bigint, digest, documents[1], \
+             device_id from sync.edits where clinic_id = $1 and id = any($2)",
         )
         .bind(clinic)
         .bind(ids)
@@ -141,7 +143,7 @@ impl Scoped {
             })
     }
 
-    /// Writes edits and their fates. An edit that waited and is now settled is overwritten.
+    /// Writes edits and their fates. An edit that waited and is now settled is overwritten, never one that is kept by another device's.
     ///
     /// # Errors
     /// A database failure.
@@ -169,9 +171,11 @@ impl Scoped {
              $10::bytea[], $11::bytea[], $12::bytea[], $13::text[], $14::uuid[]) \
              as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient) \
              on conflict (clinic_id, id) do update set fate = excluded.fate, code = excluded.code, \
+             device_id = excluded.device_id, author_id = excluded.author_id, \
              seq = excluded.seq, merged_at = excluded.merged_at, envelope = excluded.envelope, \
              signature = excluded.signature, digest = excluded.digest, documents = excluded.documents \
-             where sync.edits.fate <> 'accepted'",
+             where sync.edits.fate <> 'accepted' and (sync.edits.fate = 'refused' \
+             or sync.edits.device_id = excluded.device_id)",
         )
         .bind(clinic)
         .bind(instant_text(now.0))
@@ -216,6 +220,7 @@ fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
         id: row.try_get(0).map_err(unreadable)?,
         fate,
         digest: row.try_get(5).map_err(unreadable)?,
+        device: row.try_get(7).map_err(unreadable)?,
     })
 }
 

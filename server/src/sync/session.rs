@@ -157,8 +157,9 @@ async fn answer(mut fates: mpsc::Receiver<Pending>, outbox: Outbox) {
                 }
             }
             // Nothing was taken, or it is not known: the tablet pushes again and is told `Duplicate` if it was.
-            Ok(Err(_)) | Err(_) => {
-                outbox.bye(ByeCode::Internal, BUSY_RETRY_MS).await;
+            failed => {
+                let busy = matches!(failed, Ok(Err(MergeError::Busy)));
+                outbox.bye(if busy { ByeCode::Busy } else { ByeCode::Internal }, BUSY_RETRY_MS).await;
                 return;
             }
         }

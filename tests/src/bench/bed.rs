@@ -2,6 +2,7 @@
 
 use super::proxy::Proxy;
 use crate::fleet::Tablet;
+use crate::raw::tls;
 use neonpro_client_core::{Clock, ReplicaKey, SyncOptions, enrol};
 use neonpro_contract::catalogue::{Role, table};
 use neonpro_contract::ids::{AuthorId, ClinicId, RecordId};
@@ -17,6 +18,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A server and a place for replicas.
 pub struct Bed {
@@ -117,10 +119,38 @@ impl Bed {
     /// CPU seconds the server process has used.
     #[must_use]
     pub fn server_cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.server.id())).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-        (ticks(11) + ticks(12)) / 100.0
+        cpu_seconds(self.server.id())
+    }
+
+    /// CPU seconds the server's admission workers have used.
+    #[must_use]
+    pub fn admission_cpu_seconds(&self) -> f64 {
+        let path = format!("/proc/{0}/task/{0}/children", self.server.id());
+        let mut children = std::fs::read_to_string(path).unwrap_or_default();
+        for task in
+            std::fs::read_dir(format!("/proc/{}/task", self.server.id())).into_iter().flatten().flatten()
+        {
+            children.push_str(&std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        }
+        let mut workers: Vec<u32> = children.split_whitespace().filter_map(|id| id.parse().ok()).collect();
+        workers.sort_unstable();
+        workers.dedup();
+        let is_worker = |id: &u32| {
+            let told = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&told).contains("admission-worker")
+        };
+        workers.into_iter().filter(is_worker).map(cpu_seconds).sum()
+    }
+
+    /// Seconds that merges have waited for admission.
+    pub async fn admission_wait_seconds(&self) -> f64 {
+        let mut stream = tls(self.address, &[&rustls::version::TLS13]).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        // The server may close without a goodbye of TLS; what it said is here.
+        let _ = stream.read_to_string(&mut answer).await;
+        let line = answer.lines().find_map(|line| line.strip_prefix("neonpro_admission_seconds_sum "));
+        line.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0.0)
     }
 
     /// Stops the server.
@@ -129,6 +159,13 @@ impl Bed {
         let _ = self.server.wait();
         self.database.close().await.unwrap();
     }
+}
+
+fn cpu_seconds(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn status_kb(process: u32, key: &str) -> f64 {
