@@ -50,6 +50,10 @@ pub const HELD_DAYS_MAX: i64 = 7;
 pub const CLOCK_AHEAD_WARN_MS: i64 = 5 * 60 * 1_000;
 /// Seconds between polls for feed entries whose notification was lost.
 pub const FEED_POLL_SECONDS: u64 = 15;
+/// Entries of a clinic's audit after which a checkpoint is signed without waiting.
+pub const AUDIT_CHECKPOINT_ENTRIES: i64 = 1_000;
+/// Seconds after which a checkpoint is signed over whatever the audit gained: how much of its end could be rewritten unseen.
+pub const AUDIT_CHECKPOINT_SECONDS: i64 = 300;
 /// Milliseconds between looks for revoked devices whose notification was lost. Half of what a revocation may take.
 pub const REVOCATION_POLL_MS: u64 = 1_000;
 /// Seconds without a byte after which a socket counts as dead.

@@ -1,5 +1,6 @@
 //! Settings of a server process: command line first, environment second, defaults last.
 
+use crate::audit::Notary;
 use crate::database::Source;
 use clap::Args;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ pub struct DatabaseArgs {
     /// Use this database instead of an embedded one, e.g. `postgres://user@localhost/neonpro?host=/run/postgresql`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Directory of the embedded cluster and of the server's own certificate.
+    /// Directory of the embedded cluster, the server's own certificate and the audit's signing key.
     #[arg(long, env = "NEONPRO_DATA")]
     pub data: Option<PathBuf>,
 }
@@ -43,6 +44,28 @@ impl DatabaseArgs {
     }
 }
 
+/// Where the audit's signing key is.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Key that signs checkpoints of the audit (made if missing, mode 0600); its checkpoints are kept beside it. Default:
+    /// `audit-key` in the data directory.
+    #[arg(long, env = "NEONPRO_AUDIT_KEY")]
+    pub audit_key: Option<PathBuf>,
+}
+
+impl AuditArgs {
+    /// The key's file.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn key_file(&self, database: &DatabaseArgs) -> Result<PathBuf, crate::postgres::PostgresError> {
+        match &self.audit_key {
+            Some(path) => Ok(path.clone()),
+            None => Ok(Notary::key_in(&database.data_dir().await?)),
+        }
+    }
+}
+
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -61,6 +84,9 @@ pub struct ServeArgs {
     /// Names and addresses the self-signed certificate is for.
     #[arg(long, default_values_t = [String::from("localhost"), String::from("127.0.0.1")])]
     pub tls_name: Vec<String>,
+    /// Where the audit's signing key is.
+    #[command(flatten)]
+    pub audit: AuditArgs,
     /// Logs as JSON lines.
     #[arg(long)]
     pub log_json: bool,

@@ -6,6 +6,7 @@
 #[macro_use]
 mod crash;
 pub mod actor;
+pub mod audit;
 pub mod authority;
 pub mod clock;
 pub mod config;

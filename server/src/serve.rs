@@ -1,5 +1,6 @@
 //! A running server: database, listener, jobs; and an orderly stop.
 
+use crate::audit::{KeyError, Notary};
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
 use crate::state::AppState;
@@ -29,6 +30,9 @@ pub enum ServeError {
     /// TLS.
     #[error("TLS could not be set up")]
     Tls(#[from] TlsError),
+    /// The audit's signing key.
+    #[error("the audit's signing key could not be opened")]
+    AuditKey(#[from] KeyError),
     /// The address.
     #[error("listening on {address} failed")]
     Listen {
@@ -69,20 +73,26 @@ impl Server {
             (Some(certificate), Some(key)) => Tls::load(certificate, key)?,
             _ => Tls::load_or_make(&args.database.data_dir().await?, &args.tls_name)?,
         };
-        Self::over(database, tls, args.listen).await
+        let notary = Notary::open(&args.audit.key_file(&args.database).await?)?;
+        Self::over(database, tls, Arc::new(notary), args.listen).await
     }
 
     /// Listens over an open database.
     ///
     /// # Errors
     /// An address that cannot be listened on.
-    pub async fn over(database: Database, tls: Tls, listen: SocketAddr) -> Result<Self, ServeError> {
+    pub async fn over(
+        database: Database,
+        tls: Tls,
+        notary: Arc<Notary>,
+        listen: SocketAddr,
+    ) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address: listen, source };
         let listener = std::net::TcpListener::bind(listen).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(database.store.clone(), Arc::new(Metrics::default()), stopping);
+        let state = AppState::new(database.store.clone(), Arc::new(Metrics::default()), notary, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))

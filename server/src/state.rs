@@ -1,5 +1,6 @@
 //! What every handler and session shares.
 
+use crate::audit::Notary;
 use crate::merge::Merger;
 use crate::store::Store;
 use crate::sync::live::LiveSessions;
@@ -18,15 +19,22 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The sessions of this node.
     pub live: LiveSessions,
+    /// Signs checkpoints of the audits.
+    pub notary: Arc<Notary>,
     stop: watch::Receiver<bool>,
 }
 
 impl AppState {
     /// Builds the state. `stop` becomes true when the server is stopping.
     #[must_use]
-    pub fn new(store: Store, metrics: Arc<Metrics>, stop: watch::Receiver<bool>) -> Self {
+    pub fn new(
+        store: Store,
+        metrics: Arc<Metrics>,
+        notary: Arc<Notary>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics));
-        Self { store, merger, metrics, live: LiveSessions::default(), stop }
+        Self { store, merger, metrics, live: LiveSessions::default(), notary, stop }
     }
 
     /// Resolves when the server is stopping.
