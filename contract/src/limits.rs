@@ -18,6 +18,8 @@ pub const ACTOR_BYTES: usize = 12;
 pub const CHANGE_MESSAGE_BYTES_MAX: usize = 128;
 /// Documents one edit may touch. A person edits one screen at a time.
 pub const EDIT_DOCUMENTS_MAX: usize = 32;
+/// How long a tablet may work without its server before it locks reading, s: 14 days, a holiday with room to spare.
+pub const LEASE_SECONDS: u32 = 14 * 24 * 3_600;
 /// Edits in one push frame.
 pub const PUSH_EDITS_MAX: usize = 256;
 /// Bytes of envelopes in one push frame: what one tablet may have in flight.
@@ -54,6 +56,8 @@ pub const FEED_POLL_SECONDS: u64 = 15;
 pub const AUDIT_CHECKPOINT_ENTRIES: i64 = 1_000;
 /// Seconds after which a checkpoint is signed over whatever the audit gained: how much of its end could be rewritten unseen.
 pub const AUDIT_CHECKPOINT_SECONDS: i64 = 300;
+/// Reads in one frame: 20 kB, one statement on the server.
+pub const READS_MAX: usize = 256;
 /// Milliseconds between looks for revoked devices whose notification was lost. Half of what a revocation may take.
 pub const REVOCATION_POLL_MS: u64 = 1_000;
 /// Seconds without a byte after which a socket counts as dead.

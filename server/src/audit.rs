@@ -9,4 +9,5 @@ mod verify;
 
 pub use key::{AuditKey, KeyError, public_key_of};
 pub use notary::Notary;
+pub(crate) use notary::open_item;
 pub use verify::{Finding, Report, Tamper, verify_clinic};
