@@ -79,7 +79,7 @@ impl Scoped {
     /// # Errors
     /// A database failure.
     pub async fn append_audit(&mut self, entries: &[AuditRecord], now: ServerInstant) -> StoreResult<()> {
-        let entries: Vec<(AuditRecord, Option<Uuid>)> = entries.iter().map(|e| (e.clone(), None)).collect();
+        let entries: Vec<_> = entries.iter().map(|entry| (entry, None)).collect();
         self.append_chained(&entries, now).await
     }
 
@@ -107,13 +107,13 @@ impl Scoped {
             known.push(*id);
             fresh
         });
-        let entries: Vec<_> = reads.into_iter().map(|(entry, id)| (entry, Some(id))).collect();
+        let entries: Vec<_> = reads.iter().map(|(entry, id)| (entry, Some(*id))).collect();
         self.append_chained(&entries, now).await
     }
 
     async fn append_chained(
         &mut self,
-        entries: &[(AuditRecord, Option<Uuid>)],
+        entries: &[(&AuditRecord, Option<Uuid>)],
         now: ServerInstant,
     ) -> StoreResult<()> {
         if entries.is_empty() {
