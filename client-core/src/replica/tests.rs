@@ -345,7 +345,11 @@ fn what_was_read_is_kept_once_a_minute_and_person_until_the_server_has_it() {
     tablet.replica.row("patients", RecordId(Uuid::nil())).unwrap();
     let told = reads(&tablet);
     let who: Vec<_> = told.iter().map(|read| of(read.record, read.person)).collect();
-    assert_eq!(who, [of(Some(ANA), Some(PROFESSIONAL)), of(Some(ANA), Some(ASSISTANT))], "patients alone, once each");
+    assert_eq!(
+        who,
+        [of(Some(ANA), Some(PROFESSIONAL)), of(Some(ANA), Some(ASSISTANT))],
+        "patients alone, once each"
+    );
     assert_eq!(told[0].facets, 0b11, "identity and health");
     tablet.hand.advance_us(60_000_000);
     tablet.replica.read_by(Some(ASSISTANT)).search_patients("ana", 5).unwrap();

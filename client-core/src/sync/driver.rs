@@ -224,9 +224,8 @@ impl Driver {
             }
             Action::Sum => self.job(|replica| replica.sum_buckets().map(Event::Summed)),
             Action::TakeReads => self.job(|replica| replica.take_reads().map(Event::ReadsTaken)),
-            Action::NoteAudit(audited) => self.job(move |replica| {
-                replica.receive_audited(&audited).map(|more| Event::AuditNoted { more })
-            }),
+            Action::NoteAudit(audited) => self
+                .job(move |replica| replica.receive_audited(&audited).map(|more| Event::AuditNoted { more })),
             Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
             Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
             Action::MarkStopped(reason) => {

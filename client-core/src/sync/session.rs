@@ -1,9 +1,9 @@
 //! Opening a session: what the tablet says about itself, and what the welcome changes here.
 
 use crate::error::ReplicaError;
+use crate::lease::Lease;
 use crate::replica::Replica;
 use crate::store::meta::Bootstrap;
-use crate::lease::Lease;
 use crate::store::{Tx, checkpoints, intents, outbox, reads, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};

@@ -106,6 +106,8 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     (0..text.len() / 2)
-        .map(|at| u8::from_str_radix(text.get(at.checked_mul(2)?..at.checked_mul(2)?.checked_add(2)?)?, 16).ok())
+        .map(|at| {
+            u8::from_str_radix(text.get(at.checked_mul(2)?..at.checked_mul(2)?.checked_add(2)?)?, 16).ok()
+        })
         .collect()
 }

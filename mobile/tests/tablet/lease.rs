@@ -20,7 +20,10 @@ async fn nothing_of_a_patient_is_shown_once_the_lease_is_over() {
     for path in ["/", "/pacientes", "/pacientes/novo", &format!("/pacientes/{ana}"), "/sincronizacao"] {
         let page = tablet.get(path).await;
         assert_eq!(page.status, StatusCode::LOCKED, "{path}");
-        page.shows("Conecte este tablet para continuar").shows("2 registros").hides("Conceição").hides("látex");
+        page.shows("Conecte este tablet para continuar")
+            .shows("2 registros")
+            .hides("Conceição")
+            .hides("látex");
     }
     assert_eq!(tablet.get("/estado.json").await.status, StatusCode::OK);
     assert_eq!(tablet.get("/recursos/tablet.css").await.status, StatusCode::OK);

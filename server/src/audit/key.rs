@@ -46,7 +46,9 @@ impl AuditKey {
     pub fn load_or_make(path: &Path) -> Result<Self, KeyError> {
         let failed = |source| KeyError::File { path: path.to_owned(), source };
         match std::fs::metadata(path) {
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => return Err(KeyError::Exposed(path.to_owned())),
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                return Err(KeyError::Exposed(path.to_owned()));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(path)?,
             Err(error) => return Err(failed(error)),
@@ -80,8 +82,13 @@ fn make(path: &Path) -> Result<(), KeyError> {
     }
     let made = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Make)?;
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh).map_err(failed)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)
+        .map_err(failed)?;
     file.write_all(made.as_ref()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let linked = std::fs::hard_link(&fresh, path);

@@ -142,8 +142,12 @@ impl Notary {
         use std::os::unix::fs::OpenOptionsExt as _;
         let failed = |source| KeyError::File { path: self.file.clone(), source };
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut file =
-            std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&self.file).map_err(failed)?;
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.file)
+            .map_err(failed)?;
         file.write_all(format!("{}\n", checkpoint.to_line()).as_bytes()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         newest.insert(checkpoint.clinic, checkpoint.clone());

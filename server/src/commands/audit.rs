@@ -94,11 +94,18 @@ async fn verify(args: VerifyArgs) -> Result<(), Box<dyn Error>> {
         output::line(&serde_json::to_string(&report)?);
     }
     open.close().await?;
-    if broken > 0 { Err(format!("the audit of {broken} clinic(s) is not what was written").into()) } else { Ok(()) }
+    if broken > 0 {
+        Err(format!("the audit of {broken} clinic(s) is not what was written").into())
+    } else {
+        Ok(())
+    }
 }
 
 /// Clinics of the database, and those that a checkpoint remembers.
-async fn every_clinic(store: &Store, checkpoints: &[Checkpoint]) -> Result<BTreeSet<ClinicId>, Box<dyn Error>> {
+async fn every_clinic(
+    store: &Store,
+    checkpoints: &[Checkpoint],
+) -> Result<BTreeSet<ClinicId>, Box<dyn Error>> {
     let mut clinics: BTreeSet<ClinicId> = store.list_clinics_with_devices().await?.into_iter().collect();
     clinics.extend(checkpoints.iter().map(|checkpoint| checkpoint.clinic));
     Ok(clinics)

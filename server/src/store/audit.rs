@@ -124,7 +124,8 @@ impl Scoped {
         }
         let clinic = self.actor().clinic();
         let (mut size, mut last) = self.audit_place.ok_or(StoreError::Missing("head"))?;
-        let (mut numbers, mut hashes) = (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
+        let (mut numbers, mut hashes) =
+            (Vec::with_capacity(entries.len()), Vec::with_capacity(entries.len()));
         for (record, read) in entries {
             size = size.saturating_add(1);
             let entry = Entry {
@@ -175,11 +176,12 @@ impl Scoped {
     /// A database failure.
     pub async fn find_audit_place(&mut self) -> StoreResult<Place> {
         let clinic = self.actor().clinic();
-        let row = sqlx_core::query::query("select audit_seq, audit_hash from sync.heads where clinic_id = $1")
-            .bind(clinic.0)
-            .fetch_optional(self.connection())
-            .await
-            .map_err(StoreError::during("reading the place of the audit"))?;
+        let row =
+            sqlx_core::query::query("select audit_seq, audit_hash from sync.heads where clinic_id = $1")
+                .bind(clinic.0)
+                .fetch_optional(self.connection())
+                .await
+                .map_err(StoreError::during("reading the place of the audit"))?;
         let unreadable = |_| StoreError::Unreadable("sync.heads");
         match row {
             None => Ok((0, genesis(clinic))),

@@ -66,8 +66,7 @@ impl Scoped {
     /// A database failure.
     pub async fn lock_head(&mut self) -> StoreResult<Head> {
         let clinic = self.actor.clinic().0;
-        let select =
-            "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1 for update";
+        let select = "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1 for update";
         if let Some((head, place)) = self.select_head(select).await? {
             self.audit_place = Some(place);
             return Ok(head);
@@ -90,7 +89,8 @@ impl Scoped {
     /// # Errors
     /// A database failure.
     pub async fn find_head(&mut self) -> StoreResult<Head> {
-        let select = "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1";
+        let select =
+            "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1";
         Ok(self.select_head(select).await?.map_or_else(Head::start, |(head, _)| head))
     }
 

@@ -54,7 +54,9 @@ fn entry(device: Uuid, read: &Read) -> AuditRecord {
     let facets: Vec<&str> = table
         .into_iter()
         .flat_map(|table| table.facets.iter().enumerate())
-        .filter(|(at, _)| u32::try_from(*at).is_ok_and(|at| read.facets & 1u8.checked_shl(at).unwrap_or(0) != 0))
+        .filter(|(at, _)| {
+            u32::try_from(*at).is_ok_and(|at| read.facets & 1u8.checked_shl(at).unwrap_or(0) != 0)
+        })
         .map(|(_, facet)| facet.name)
         .collect();
     let query: Option<String> =

@@ -276,7 +276,11 @@ async fn a_key_opened_again_goes_on_where_its_file_ends() {
     let made = case.attest().await;
     let again = Notary::open(&Notary::key_in(case.dir.path())).unwrap();
     assert_eq!(again.newest(case.clinic), Some(made));
-    assert_eq!(again.attest(case.world.store(), case.clinic, now(), true).await.unwrap(), None, "nothing new");
+    assert_eq!(
+        again.attest(case.world.store(), case.clinic, now(), true).await.unwrap(),
+        None,
+        "nothing new"
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use neonpro_contract::digest::Digest;
 use neonpro_contract::limits::FRAME_BYTES_MAX;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::ServerInstant;
-use neonpro_contract::wire::{Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Reads, Repair};
+use neonpro_contract::wire::{
+    Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Reads, Repair,
+};
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::now;
 use neonpro_server::store::authority::Grant;

@@ -44,7 +44,8 @@ async fn what_was_read_without_a_network_is_in_the_audit_afterwards() {
     a.offline();
     eventually("the tablet is offline", async || !a.handle.state().quiet).await;
     let who = fleet.person(0, Role::Professional);
-    let patient = fleet.clinic(0).batch.records().iter().find(|record| record.table.name == "patients").unwrap();
+    let patient =
+        fleet.clinic(0).batch.records().iter().find(|record| record.table.name == "patients").unwrap();
     a.replica.read_by(Some(who)).row("patients", patient.id).unwrap();
     a.replica.note_query("select 1");
     assert_eq!(reads(&fleet).await.len(), 0);
