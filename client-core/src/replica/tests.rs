@@ -383,7 +383,7 @@ fn a_server_whose_audit_shrank_or_forked_is_doubted_until_it_agrees_again() {
     };
     let hear = |checkpoint: Option<Checkpoint>, agrees: Option<bool>| {
         let mut welcome = server.welcome(tablet.replica.identity().audience);
-        (welcome.checkpoint, welcome.audit_agrees) = (checkpoint, agrees);
+        (welcome.checkpoint, welcome.audit_agrees) = (checkpoint.map(Box::new), agrees);
         tablet.replica.open_session(&welcome, 0).unwrap();
         let doubts = tablet.replica.status().unwrap().notes.into_iter().find_map(|note| match note {
             crate::Note::AuditDoubted { why } => Some(why),

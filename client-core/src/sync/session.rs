@@ -55,7 +55,7 @@ impl Replica {
             epoch: meta.server_epoch.map(Into::into),
             credit: CREDIT_BYTES,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
-            checkpoint,
+            checkpoint: checkpoint.map(Box::new),
         })
     }
 
@@ -120,7 +120,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     let epoch: [u8; 16] = *welcome.epoch;
     let restored = tx.meta.server_epoch.is_some_and(|known| known != epoch);
     tx.meta.server_epoch = Some(epoch);
-    super::audit::welcome(tx, welcome.checkpoint.as_ref(), welcome.audit_agrees, restored)?;
+    super::audit::welcome(tx, welcome.checkpoint.as_deref(), welcome.audit_agrees, restored)?;
     if restored {
         intents::requeue_accepted(&tx.sql, kept_since)?;
         start_over(tx)?;

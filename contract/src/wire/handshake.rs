@@ -67,7 +67,7 @@ pub struct Hello {
     pub waiting: u32,
     /// Newest checkpoint of the clinic's audit it holds.
     #[n(13)]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<Box<Checkpoint>>,
 }
 
 /// What a device signs to open a session.
@@ -120,7 +120,7 @@ pub struct Welcome {
     pub people: Option<Vec<AuthorId>>,
     /// Newest checkpoint of the clinic's audit.
     #[n(12)]
-    pub checkpoint: Option<Checkpoint>,
+    pub checkpoint: Option<Box<Checkpoint>>,
     /// Whether the audit still holds what the tablet's checkpoint says; absent when it named none.
     #[n(13)]
     pub audit_agrees: Option<bool>,

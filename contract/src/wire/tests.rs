@@ -123,7 +123,7 @@ fn welcome() -> Welcome {
         push_bytes: 1,
         lease_seconds: 2,
         people: Some(vec![AuthorId(id(6))]),
-        checkpoint: Some(checkpoint()),
+        checkpoint: Some(Box::new(checkpoint())),
         audit_agrees: Some(true),
     }
 }

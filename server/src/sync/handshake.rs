@@ -94,7 +94,7 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         push_bytes: u32::try_from(PUSH_BYTES_MAX.saturating_mul(4)).unwrap_or(u32::MAX),
         lease_seconds: LEASE_SECONDS,
         people: caller.people.clone(),
-        checkpoint: newer(state.notary.newest(caller.actor.clinic()), newest),
+        checkpoint: newer(state.notary.newest(caller.actor.clinic()), newest).map(Box::new),
         audit_agrees: agrees,
     }))
 }
