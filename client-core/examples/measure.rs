@@ -258,6 +258,8 @@ fn main() {
             push_bytes: 1_000_000,
             lease_seconds: 1_000,
             people: None,
+            checkpoint: None,
+            audit_agrees: None,
         })
         .unwrap();
     replica

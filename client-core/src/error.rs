@@ -20,6 +20,10 @@ pub enum ReplicaError {
     /// Another process (or this one) already has it open.
     #[error("the replica is already open")]
     InUse,
+    /// The tablet has worked without its server for longer than it may: nothing is shown until it syncs. Edits are still
+    /// taken, and what waits is still sent.
+    #[error("the time this tablet may work without its server has passed")]
+    LeaseExpired,
     /// It was closed.
     #[error("the replica was closed")]
     Closed,
@@ -84,6 +88,7 @@ impl ReplicaError {
             Self::Exists => "exists",
             Self::WrongKey => "wrong_key",
             Self::InUse => "in_use",
+            Self::LeaseExpired => "lease_expired",
             Self::Closed => "closed",
             Self::SetAside { .. } => "set_aside",
             Self::Damaged => "damaged",

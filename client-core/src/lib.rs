@@ -10,6 +10,7 @@ mod device;
 mod draft;
 mod edit;
 mod error;
+mod lease;
 mod parallel;
 mod project;
 mod rebase;

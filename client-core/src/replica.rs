@@ -2,6 +2,7 @@
 //!
 //! Every method is a short blocking call on the local file; nothing here touches the network.
 
+pub(crate) mod access;
 pub(crate) mod attention;
 pub(crate) mod consent;
 pub(crate) mod people;
@@ -21,6 +22,7 @@ use crate::sync::state::SyncState;
 use crate::watch::Watch;
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::{AuthorId, EditId, RecordId, fresh};
+use neonpro_contract::row::Row;
 use neonpro_contract::time::Capture;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -31,6 +33,10 @@ use tokio::sync::{Notify, watch};
 #[derive(Clone)]
 pub struct Replica {
     pub(crate) inner: Arc<Inner>,
+    /// In whose name reads are logged.
+    reader: Option<AuthorId>,
+    /// Reads what it needs to take an edit, also when the lease is over.
+    capturing: bool,
 }
 
 pub(crate) struct Inner {
@@ -75,7 +81,8 @@ impl Replica {
 
     fn assemble(store: Store, clock: Clock) -> Self {
         let (sync, _) = watch::channel(SyncState::default());
-        Self { inner: Arc::new(Inner { store, clock, outbox: Notify::new(), sync }) }
+        let inner = Arc::new(Inner { store, clock, outbox: Notify::new(), sync });
+        Self { inner, reader: None, capturing: false }
     }
 
     /// Who this tablet is.
@@ -115,7 +122,17 @@ impl Replica {
         })?;
         crash::point("edit.after_commit");
         self.inner.outbox.notify_one();
-        Ok(edited)
+        Ok(self.shown(edited))
+    }
+
+    /// An edit as it may be shown: while the lease is over it is taken, and nothing of the record is told.
+    fn shown(&self, mut edited: Edited) -> Edited {
+        if self.readable().is_err() {
+            for changed in &mut edited.records {
+                changed.row = Row::empty(changed.row.table());
+            }
+        }
+        edited
     }
 
     pub(crate) fn given<'a>(
@@ -174,7 +191,7 @@ impl Replica {
         })?;
         crash::point("edit.after_commit");
         self.inner.outbox.notify_one();
-        Ok(edited)
+        Ok(edited.into_iter().map(|edited| self.shown(edited)).collect())
     }
 
     /// Tells when any of these tables change; all of them for an empty list. Also [`crate::STATUS`],

@@ -4,6 +4,7 @@
 //! meet SQLite's WAL-reset defect and SQLCipher's own), and what watchers are told has been committed.
 
 pub(crate) mod changes;
+pub(crate) mod checkpoints;
 pub(crate) mod conflicts;
 pub(crate) mod documents;
 pub(crate) mod files;
@@ -13,6 +14,7 @@ pub(crate) mod meta;
 pub(crate) mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod readers;
+pub(crate) mod reads;
 pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod search;
@@ -20,14 +22,17 @@ pub(crate) mod value;
 
 use crate::device::{Identity, ReplicaKey};
 use crate::error::ReplicaError;
+use crate::lease::{Lease, LeaseClock, SAVE_EVERY_US};
 use crate::watch::Publisher;
 use files::Files;
 use meta::Meta;
 use readers::Readers;
+use reads::ReadQueue;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Statements kept prepared on a connection: a page touches most tables with four statements each.
 const STATEMENTS_CACHED: usize = 256;
@@ -39,6 +44,12 @@ pub(crate) struct Store {
     readers: Readers,
     pub publisher: Publisher,
     pub identity: Arc<Identity>,
+    /// How long the tablet has worked without its server.
+    pub lease: LeaseClock,
+    /// Reads on their way to the file.
+    pub reads: ReadQueue,
+    /// Server time minus this clock, µs, as last committed.
+    offset_us: AtomicI64,
 }
 
 /// What a commit survives.
@@ -135,6 +146,9 @@ impl Store {
     ) -> Result<Self, ReplicaError> {
         let identity = Arc::new(identity::load(&conn)?);
         Ok(Self {
+            lease: LeaseClock::new(meta.lease),
+            reads: ReadQueue::default(),
+            offset_us: AtomicI64::new(meta.clock_offset_us),
             writer: Mutex::new(Some(Writer { conn, meta, durability: Durability::Durable, _files: files })),
             readers: Readers::new(path, key.clone(), READERS_MAX),
             publisher: Publisher::new(),
@@ -172,10 +186,63 @@ impl Store {
             let mut guard = self.lock();
             let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
             writer.set_durability(durability)?;
-            writer.transact(&self.identity, body)?
+            let done = self.transact(writer, body)?;
+            self.write_reads(writer);
+            done
         };
         self.publisher.publish(&touched);
         Ok(value)
+    }
+
+    fn transact<T, E: From<ReplicaError>>(
+        &self,
+        writer: &mut Writer,
+        body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<(T, BTreeSet<&'static str>), E> {
+        let lease = self.lease.get();
+        let known = writer.meta.lease;
+        let moved = lease.seen_us.abs_diff(known.seen_us).max(lease.used_us.abs_diff(known.used_us));
+        let lease = if moved >= SAVE_EVERY_US.unsigned_abs() { lease } else { known };
+        let done = writer.transact(&self.identity, lease, body)?;
+        if writer.meta.lease != lease {
+            self.lease.set(writer.meta.lease);
+        }
+        self.offset_us.store(writer.meta.clock_offset_us, Ordering::Relaxed);
+        Ok(done)
+    }
+
+    /// Writes noted reads, unless somebody is writing: they write them then.
+    pub fn flush_reads(&self) {
+        let mut guard = match self.writer.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let Some(writer) = guard.as_mut() {
+            self.write_reads(writer);
+        }
+    }
+
+    fn write_reads(&self, writer: &mut Writer) {
+        let waiting = self.reads.take();
+        if waiting.is_empty() {
+            return;
+        }
+        let written = writer
+            .set_durability(Durability::Refetchable)
+            .and_then(|()| self.transact(writer, |tx| reads::append(&tx.sql, &waiting)));
+        match written {
+            Ok(_) => self.reads.written.notify_one(),
+            Err(error) => {
+                tracing::warn!(code = error.code(), "reads could not be written; the next write tries again");
+                self.reads.put_back(waiting);
+            }
+        }
+    }
+
+    /// Server time minus this clock, µs.
+    pub fn clock_offset_us(&self) -> i64 {
+        self.offset_us.load(Ordering::Relaxed)
     }
 
     /// Reads on a read-only connection: never waits for the writer.
@@ -210,7 +277,13 @@ impl Store {
     /// Closes every connection and lets go of the file.
     pub fn close(&self) -> Result<(), ReplicaError> {
         self.readers.close();
-        let Some(writer) = self.lock().take() else { return Ok(()) };
+        let Some(mut writer) = self.lock().take() else { return Ok(()) };
+        self.write_reads(&mut writer);
+        // What was spent since it was last written, so that a restart forgets nothing.
+        let lease = self.lease.get();
+        if writer.meta.lease != lease {
+            writer.transact(&self.identity, lease, |_| Ok::<_, ReplicaError>(()))?;
+        }
         writer.conn.close().map_err(|(_, error)| ReplicaError::from(error))
     }
 }
@@ -230,6 +303,7 @@ impl Writer {
     fn transact<T, E: From<ReplicaError>>(
         &mut self,
         identity: &Arc<Identity>,
+        lease: Lease,
         body: impl FnOnce(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<(T, BTreeSet<&'static str>), E> {
         let sql = self
@@ -238,6 +312,7 @@ impl Writer {
             .map_err(ReplicaError::from)?;
         let mut tx =
             Tx { sql, meta: self.meta.clone(), touched: BTreeSet::new(), identity: Arc::clone(identity) };
+        tx.meta.lease = lease;
         let value = body(&mut tx)?;
         if tx.meta != self.meta {
             tx.meta.update(&tx.sql)?;

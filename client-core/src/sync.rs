@@ -4,6 +4,7 @@
 //! committed here and by the server.
 
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod backoff;
 pub(crate) mod connect;
 pub(crate) mod driver;

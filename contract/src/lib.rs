@@ -4,6 +4,7 @@
 //! randomness: time, ids and rows are arguments. Invariant: the same input gives the same bytes and
 //! the same verdict on a tablet and on the server.
 
+pub mod audit;
 pub mod catalogue;
 pub mod consent;
 pub mod digest;

@@ -27,6 +27,8 @@ pub const CHANGE_COUNTER_MAX: u64 = 268_435_456;
 pub const DOCUMENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Documents one edit may touch. A person edits one screen at a time.
 pub const EDIT_DOCUMENTS_MAX: usize = 32;
+/// How long a tablet may work without its server before it locks reading, s: 14 days, a holiday with room to spare.
+pub const LEASE_SECONDS: u32 = 14 * 24 * 3_600;
 /// Edits in one push frame.
 pub const PUSH_EDITS_MAX: usize = 256;
 /// Bytes of envelopes in one push frame: what one tablet may have in flight.
@@ -59,6 +61,12 @@ pub const HELD_DAYS_MAX: i64 = 7;
 pub const CLOCK_AHEAD_WARN_MS: i64 = 5 * 60 * 1_000;
 /// Seconds between polls for feed entries whose notification was lost.
 pub const FEED_POLL_SECONDS: u64 = 15;
+/// Entries of a clinic's audit after which a checkpoint is signed without waiting.
+pub const AUDIT_CHECKPOINT_ENTRIES: i64 = 1_000;
+/// Seconds after which a checkpoint is signed over whatever the audit gained: how much of its end could be rewritten unseen.
+pub const AUDIT_CHECKPOINT_SECONDS: i64 = 300;
+/// Reads in one frame: 20 kB, one statement on the server.
+pub const READS_MAX: usize = 256;
 /// Milliseconds between looks for revoked devices whose notification was lost. Half of what a revocation may take.
 pub const REVOCATION_POLL_MS: u64 = 1_000;
 /// Seconds without a byte after which a socket counts as dead.

@@ -7,6 +7,7 @@ mod body;
 mod handshake;
 mod page;
 mod push;
+mod reads;
 mod repair;
 mod rows;
 
@@ -14,6 +15,7 @@ pub use body::{pack, unpack};
 pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};
 pub use page::{Ack, Entry, LiveDocument, Page};
 pub use push::{EditFate, Fates, Push};
+pub use reads::{Audited, Read, Reads};
 pub use repair::{BUCKETS, Buckets, Repair, bucket};
 pub use rows::{BootstrapRecord, Position, RecordFacet, RowsPage};
 
@@ -61,6 +63,12 @@ pub enum Frame {
     /// Either side: closing, and when to come back.
     #[n(10)]
     Bye(#[n(0)] Bye),
+    /// Tablet → server: what was read here.
+    #[n(13)]
+    Reads(#[n(0)] Reads),
+    /// Server → tablet: reads that are in the audit now, and its newest checkpoint.
+    #[n(14)]
+    Audited(#[n(0)] Audited),
 }
 
 /// Bytes that are not a frame.
@@ -113,6 +121,8 @@ impl Frame {
             Self::Buckets(_) => "buckets",
             Self::Repair(_) => "repair",
             Self::Bye(_) => "bye",
+            Self::Reads(_) => "reads",
+            Self::Audited(_) => "audited",
         }
     }
 }

@@ -79,7 +79,7 @@ impl App {
         T: Send + 'static,
         F: FnOnce(&Replica) -> Result<T, Failure> + Send + 'static,
     {
-        let replica = self.0.replica.clone();
+        let replica = crate::access::replica(&self.0.replica);
         match tokio::task::spawn_blocking(move || work(&replica)).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Interrupted),

@@ -46,6 +46,7 @@ impl Failure {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Edit(EditRejected::NotFound) => StatusCode::NOT_FOUND,
+            Self::Replica(ReplicaError::LeaseExpired) => StatusCode::LOCKED,
             Self::Edit(EditRejected::Replica(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Edit(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Replica(_) | Self::Page(_) | Self::Interrupted => StatusCode::INTERNAL_SERVER_ERROR,
@@ -55,6 +56,7 @@ impl Failure {
     fn sentence(&self) -> &'static str {
         match self {
             Self::NotFound | Self::Edit(EditRejected::NotFound) => text::errors::NOT_FOUND,
+            Self::Replica(ReplicaError::LeaseExpired) => text::locked::WHY,
             Self::Edit(EditRejected::Replica(_)) => text::errors::INTERNAL,
             Self::Edit(rejected) => text::errors::rejected(rejected),
             Self::Replica(_) | Self::Page(_) | Self::Interrupted => text::errors::INTERNAL,

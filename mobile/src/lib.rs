@@ -4,6 +4,7 @@
 //! the replica's file: `client-core` does both. Invariant: whatever a person typed is either saved or still on the
 //! screen.
 
+pub mod access;
 pub mod app;
 pub mod assets;
 pub mod failure;

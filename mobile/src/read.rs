@@ -60,7 +60,7 @@ pub fn zone(replica: &Replica) -> Result<crate::zone::Zone, ReplicaError> {
     Ok(crate::zone::Zone::of(rows.first().map_or("", |row| text(row, "timezone"))))
 }
 
-/// One record by id; `None` where it is not on this tablet.
+/// One record by id; `None` where it is not on this tablet. The replica notes that it was read.
 ///
 /// # Errors
 /// What the replica reports.

@@ -52,6 +52,7 @@ fn note(note: &Note) -> Json {
         Note::CopiedReplica { at_us } => json!({"note": "copied_replica", "at": instant_text(*at_us)}),
         Note::ClockOff { by_ms } => json!({"note": "clock_off", "by_ms": by_ms}),
         Note::LeaseExpired { since_us } => json!({"note": "lease_expired", "since": instant_text(*since_us)}),
+        Note::AuditDoubted { why } => json!({"note": "audit_doubted", "why": why}),
     }
 }
 

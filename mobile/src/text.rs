@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod errors;
+pub mod locked;
 pub mod patient;
 pub mod status;
 

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::guard::cookie;
 use crate::text;
 use axum::extract::FromRequestParts;
-use axum::http::header::{self, HeaderValue};
+use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use neonpro_contract::ids::AuthorId;
@@ -33,7 +33,7 @@ impl FromRequestParts<App> for Visit {
         let kept: Vec<&str> = query.split('&').filter(|pair| !pair.is_empty() && !passing(pair)).collect();
         let path = parts.uri.path();
         let here = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
-        let author = cookie(&parts.headers, &author_cookie(app)).and_then(|id| id.parse().ok());
+        let author = author_of(app, &parts.headers);
         Ok(Self { here, author, notice })
     }
 }
@@ -49,6 +49,12 @@ impl Visit {
 /// Parts of an address that belong to one visit only: the message, the revision that was drawn.
 fn passing(pair: &str) -> bool {
     pair.starts_with("ok=") || pair.starts_with("visto=")
+}
+
+/// Who is using the tablet, as chosen.
+#[must_use]
+pub fn author_of(app: &App, headers: &HeaderMap) -> Option<AuthorId> {
+    cookie(headers, &author_cookie(app)).and_then(|id| id.parse().ok())
 }
 
 /// Name of the cookie that remembers who is using this tablet.

@@ -1,5 +1,6 @@
 //! The command line: one function per command.
 
+mod audit;
 pub(crate) mod output;
 mod people;
 
@@ -31,6 +32,9 @@ enum Command {
     DevicePeople(people::DevicePeopleArgs),
     /// Change a member's role, or end the membership.
     Membership(people::MembershipArgs),
+    /// Verify or export the audit.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Load a generated demo network (3 clinics) and print its clinics.
     DemoData {
         #[command(flatten)]
@@ -64,6 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Revoke(args) => people::revoke(args).await,
         Command::DevicePeople(args) => people::device_people(args).await,
         Command::Membership(args) => people::membership(args).await,
+        Command::Audit(command) => audit::run(command).await,
         Command::DemoData { database, patients, seed } => {
             let open = Database::open(&database.source().await?).await?;
             let network =

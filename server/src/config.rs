@@ -1,6 +1,7 @@
 //! Settings of a server process: command line first, environment second, defaults last.
 
 use crate::admission::AdmissionConfig;
+use crate::audit::Notary;
 use crate::database::Source;
 use clap::Args;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ pub struct DatabaseArgs {
     /// Use this database instead of an embedded one, e.g. `postgres://user@localhost/neonpro?host=/run/postgresql`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Directory of the embedded cluster and of the server's own certificate.
+    /// Directory of the embedded cluster, the server's own certificate and the audit's signing key.
     #[arg(long, env = "NEONPRO_DATA")]
     pub data: Option<PathBuf>,
 }
@@ -67,6 +68,28 @@ impl AdmissionArgs {
     }
 }
 
+/// Where the audit's signing key is.
+#[derive(Debug, Clone, Args)]
+pub struct AuditArgs {
+    /// Key that signs checkpoints of the audit (made if missing, mode 0600); its checkpoints are kept beside it. Default:
+    /// `audit-key` in the data directory.
+    #[arg(long, env = "NEONPRO_AUDIT_KEY")]
+    pub audit_key: Option<PathBuf>,
+}
+
+impl AuditArgs {
+    /// The key's file.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn key_file(&self, database: &DatabaseArgs) -> Result<PathBuf, crate::postgres::PostgresError> {
+        match &self.audit_key {
+            Some(path) => Ok(path.clone()),
+            None => Ok(Notary::key_in(&database.data_dir().await?)),
+        }
+    }
+}
+
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -88,6 +111,9 @@ pub struct ServeArgs {
     /// The admission workers.
     #[command(flatten)]
     pub admission: AdmissionArgs,
+    /// Where the audit's signing key is.
+    #[command(flatten)]
+    pub audit: AuditArgs,
     /// Logs as JSON lines.
     #[arg(long)]
     pub log_json: bool,

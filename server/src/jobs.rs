@@ -1,6 +1,7 @@
 //! Work nobody waits for: partitions ahead of time, compaction of quiet documents, wake-ups from other nodes,
-//! revocations.
+//! revocations, checkpoints of the audits.
 
+mod checkpoints;
 mod compaction;
 mod revocations;
 mod wakeups;
@@ -17,6 +18,7 @@ const UPKEEP: Duration = Duration::from_secs(300);
 pub async fn run(state: AppState) {
     let listening = tokio::spawn(wakeups::run(state.clone()));
     let revoking = tokio::spawn(revocations::run(state.clone()));
+    let attesting = tokio::spawn(checkpoints::run(state.clone()));
     loop {
         if let Err(error) = upkeep(&state).await {
             tracing::warn!(%error, "upkeep failed; the next round tries again");
@@ -26,9 +28,10 @@ pub async fn run(state: AppState) {
             () = state.stopping() => break,
         }
     }
-    // Both end by themselves when the server stops.
+    // They end by themselves when the server stops.
     let _ = listening.await;
     let _ = revoking.await;
+    let _ = attesting.await;
 }
 
 async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {

@@ -7,6 +7,7 @@
 mod crash;
 pub mod actor;
 pub mod admission;
+pub mod audit;
 pub mod authority;
 pub mod clock;
 pub mod config;

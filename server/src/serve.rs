@@ -1,6 +1,7 @@
 //! A running server: database, listener, jobs; and an orderly stop.
 
 use crate::admission::{Admission, AdmissionConfig, AdmissionError};
+use crate::audit::{KeyError, Notary};
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
 use crate::state::AppState;
@@ -33,6 +34,9 @@ pub enum ServeError {
     /// No change could be admitted.
     #[error("no admission worker")]
     Admission(#[from] AdmissionError),
+    /// The audit's signing key.
+    #[error("the audit's signing key could not be opened")]
+    AuditKey(#[from] KeyError),
     /// The address.
     #[error("listening on {address} failed")]
     Listen {
@@ -73,8 +77,9 @@ impl Server {
             (Some(certificate), Some(key)) => Tls::load(certificate, key)?,
             _ => Tls::load_or_make(&args.database.data_dir().await?, &args.tls_name)?,
         };
+        let notary = Notary::open(&args.audit.key_file(&args.database).await?)?;
         let admission = args.admission.config().map_err(AdmissionError::Start)?;
-        Self::over(database, tls, args.listen, admission).await
+        Self::over(database, tls, Arc::new(notary), args.listen, admission).await
     }
 
     /// Listens over an open database.
@@ -84,6 +89,7 @@ impl Server {
     pub async fn over(
         database: Database,
         tls: Tls,
+        notary: Arc<Notary>,
         listen: SocketAddr,
         admission: AdmissionConfig,
     ) -> Result<Self, ServeError> {
@@ -95,7 +101,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(database.store.clone(), metrics, admission, stopping);
+        let state = AppState::new(database.store.clone(), metrics, admission, notary, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))

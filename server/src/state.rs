@@ -1,6 +1,7 @@
 //! What every handler and session shares.
 
 use crate::admission::Admission;
+use crate::audit::Notary;
 use crate::merge::Merger;
 use crate::store::Store;
 use crate::sync::live::LiveSessions;
@@ -19,6 +20,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The sessions of this node.
     pub live: LiveSessions,
+    /// Signs checkpoints of the audits.
+    pub notary: Arc<Notary>,
     stop: watch::Receiver<bool>,
 }
 
@@ -29,10 +32,11 @@ impl AppState {
         store: Store,
         metrics: Arc<Metrics>,
         admission: Admission,
+        notary: Arc<Notary>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission);
-        Self { store, merger, metrics, live: LiveSessions::default(), stop }
+        Self { store, merger, metrics, live: LiveSessions::default(), notary, stop }
     }
 
     /// Resolves when the server is stopping.

@@ -81,6 +81,8 @@ pub struct Store {
 pub struct Scoped {
     transaction: Transaction<'static, Postgres>,
     actor: Actor,
+    /// Where the clinic's audit ends, once its head is locked here.
+    audit_place: Option<audit::Place>,
 }
 
 impl Store {
@@ -104,7 +106,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor })
+        Ok(Scoped { transaction, actor: *actor, audit_place: None })
     }
 
     /// Opens a read-only transaction that sees one instant of the actor's clinic.
@@ -124,7 +126,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor })
+        Ok(Scoped { transaction, actor: *actor, audit_place: None })
     }
 
     /// A connection without a clinic: only for the tables that route to one and for reference data.

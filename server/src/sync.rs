@@ -1,4 +1,4 @@
-//! Sync sessions: one WebSocket per tablet, pushes in, fates and pages out.
+//! Sync sessions: one WebSocket per tablet, pushes and reads in, fates and pages out.
 
 mod bootstrap;
 mod handshake;
@@ -6,5 +6,6 @@ pub mod live;
 mod outbox;
 mod page;
 mod puller;
+mod reads;
 mod repair;
 pub mod session;

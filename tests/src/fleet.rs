@@ -6,6 +6,7 @@ use neonpro_client_core::{Clock, Replica, ReplicaKey, Status, SyncHandle, SyncOp
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_contract::permissions::Audience;
+use neonpro_server::audit::Notary;
 use neonpro_server::database::Database;
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::http::enrol::{make_code, ticket};
@@ -15,6 +16,7 @@ use neonpro_server::tls::Tls;
 use neonpro_server::{actor::Actor, clock};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -37,9 +39,9 @@ impl Fleet {
         let dir = TempDir::new().unwrap();
         let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::over(Database::over(database.store.clone()), tls, listen, admission_workers())
-            .await
-            .unwrap();
+        let notary = Arc::new(Notary::open(&Notary::key_in(dir.path())).unwrap());
+        let database_open = Database::over(database.store.clone());
+        let server = Server::over(database_open, tls, notary, listen, admission_workers()).await.unwrap();
         Self { database, server, dir }
     }
 

@@ -146,5 +146,6 @@ pub fn hello(device: &Device, nonce: &[u8; 32]) -> Hello {
         epoch: None,
         credit: 4 * 1024 * 1024,
         waiting: 0,
+        checkpoint: None,
     }
 }

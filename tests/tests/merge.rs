@@ -10,6 +10,7 @@
 )]
 
 mod merge {
+    mod audit;
     mod authority;
     mod cases;
     mod consent;

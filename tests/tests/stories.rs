@@ -11,6 +11,7 @@
 
 mod stories {
     mod attack;
+    mod audit;
     mod boundaries;
     mod convergence;
     mod epochs;

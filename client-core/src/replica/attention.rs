@@ -49,6 +49,7 @@ impl Replica {
     /// # Errors
     /// A storage failure.
     pub fn attention(&self) -> Result<Vec<Attention>, ReplicaError> {
+        self.readable()?;
         self.inner.store.read(|conn| {
             let mut found = Vec::new();
             for state in [State::Rejected, State::SetAside, State::Held] {

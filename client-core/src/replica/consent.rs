@@ -24,6 +24,7 @@ impl Replica {
     /// # Errors
     /// A storage failure.
     pub fn consent(&self, patient: PatientId) -> Result<Vec<ConsentStanding>, ReplicaError> {
+        self.readable()?;
         let meta = self.inner.store.meta()?;
         let capture = meta.capture(self.inner.clock.now_us());
         let events = self.inner.store.read(|conn| list_events(conn, patient))?;

@@ -36,8 +36,9 @@ impl Replica {
     /// Runs one statement that reads. Texts stay texts: compare an id with `uuid(?1)`; show one with `uuid_text(id)`.
     ///
     /// # Errors
-    /// A statement that does not prepare or would write, or one that takes too long.
+    /// A statement that does not prepare or would write, one that takes too long, or a lease that is over.
     pub fn query(&self, sql: &str, params: &[Json], limit: usize) -> Result<QueryResult, ReplicaError> {
+        self.readable()?;
         within(self, QUERY_MAX, |conn| run(conn, sql, params, limit))
     }
 }

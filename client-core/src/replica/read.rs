@@ -1,4 +1,4 @@
-//! Typed reads of records.
+//! Typed reads of records, each noted as a read of whoever uses the tablet.
 
 use super::Replica;
 use crate::error::ReplicaError;
@@ -13,7 +13,7 @@ impl Replica {
     /// The values of a record; `None` if it is not on this tablet.
     ///
     /// # Errors
-    /// No such table, or a storage failure.
+    /// No such table, a lease that is over, or a storage failure.
     pub fn row(&self, table: &str, id: RecordId) -> Result<Option<Row>, ReplicaError> {
         Ok(self.stored_row(table, id)?.map(|stored| stored.row))
     }
@@ -21,22 +21,26 @@ impl Replica {
     /// A record with its bookkeeping.
     ///
     /// # Errors
-    /// No such table, or a storage failure.
+    /// No such table, a lease that is over, or a storage failure.
     pub fn stored_row(&self, table: &str, id: RecordId) -> Result<Option<StoredRow>, ReplicaError> {
+        self.readable()?;
         let table = table_named(table)?;
-        self.inner.store.read(|conn| records::find(conn, table, id))
+        let found = self.inner.store.read(|conn| records::find(conn, table, id))?;
+        self.note(table, found.as_ref().map(|found| found.id));
+        Ok(found)
     }
 
     /// Records whose columns equal these values, oldest first; all of the table for no column. At most `limit`.
     ///
     /// # Errors
-    /// No such table or column, or a storage failure.
+    /// No such table or column, a lease that is over, or a storage failure.
     pub fn rows(
         &self,
         table: &str,
         equal: &[(&str, Value)],
         limit: usize,
     ) -> Result<Vec<StoredRow>, ReplicaError> {
+        self.readable()?;
         let table = table_named(table)?;
         let mut condition = String::from("1");
         let mut params = Vec::new();
@@ -47,7 +51,9 @@ impl Replica {
             params.push(owned(value));
         }
         condition.push_str(" ORDER BY id");
-        self.inner.store.read(|conn| records::list(conn, table, &condition, &params, limit))
+        let found = self.inner.store.read(|conn| records::list(conn, table, &condition, &params, limit))?;
+        self.note(table, found.iter().map(|found| found.id));
+        Ok(found)
     }
 
     /// Patients that match everything typed: words of the name with or without accents, cpf, telephone, e-mail.
@@ -55,8 +61,11 @@ impl Replica {
     /// # Errors
     /// A storage failure.
     pub fn search_patients(&self, typed: &str, limit: usize) -> Result<Vec<StoredRow>, ReplicaError> {
+        self.readable()?;
         let table = table_named(search::TABLE)?;
-        self.inner.store.read(|conn| search::list(conn, table, typed, limit))
+        let found = self.inner.store.read(|conn| search::list(conn, table, typed, limit))?;
+        self.note(table, found.iter().map(|found| found.id));
+        Ok(found)
     }
 
     /// Guarded fields that two people changed without seeing each other.
@@ -64,6 +73,7 @@ impl Replica {
     /// # Errors
     /// A storage failure.
     pub fn conflicts(&self) -> Result<Vec<ConflictRow>, ReplicaError> {
+        self.readable()?;
         self.inner.store.read(|conn| conflicts::list(conn))
     }
 }

@@ -41,10 +41,15 @@ pub enum Note {
         /// Tablet minus server, ms.
         by_ms: i64,
     },
-    /// The time it may work offline has passed.
+    /// The time it may work offline has passed: nothing is shown until it syncs.
     LeaseExpired {
         /// Since when, µs.
         since_us: i64,
+    },
+    /// The server's audit is not what it was: cut, rewritten, or signed by somebody else.
+    AuditDoubted {
+        /// `unsigned`, `shrank` or `forked`.
+        why: &'static str,
     },
 }
 
@@ -131,8 +136,11 @@ impl Replica {
         if by_ms.saturating_abs() > CLOCK_AHEAD_WARN_MS {
             notes.push(Note::ClockOff { by_ms });
         }
-        if let Some(since_us) = meta.lease_until.filter(|until| *until < meta.server_time(now_us)) {
-            notes.push(Note::LeaseExpired { since_us });
+        if let Some(over_us) = self.lease_over_us() {
+            notes.push(Note::LeaseExpired { since_us: now_us.saturating_sub(over_us) });
+        }
+        if let Some(why) = &meta.audit_doubt {
+            notes.push(Note::AuditDoubted { why: crate::sync::audit::doubt(why) });
         }
         let connection = match meta.stopped {
             Some(reason) => Connection::Stopped { reason },

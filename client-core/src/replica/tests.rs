@@ -271,3 +271,135 @@ fn the_lease_and_a_wrong_clock_are_told() {
     let stamp = tablet.replica.stored_row("patients", ANA).unwrap().unwrap().stamp;
     assert!((stamp.captured_at.unwrap().0 - server.now).abs() < 60_000_000, "{edited:?}");
 }
+
+const DAY_US: i64 = 86_400_000_000;
+
+#[test]
+fn reading_is_locked_once_the_lease_is_over_and_writing_is_not() {
+    let mut server = server();
+    let tablet = synced(1, &mut server);
+    tablet.hand.advance_us(DAY_US + 1);
+    let replica = &tablet.replica;
+    for refused in [
+        replica.row("patients", ANA).err(),
+        replica.stored_row("patients", ANA).err(),
+        replica.rows("patients", &[], 1).err(),
+        replica.search_patients("ana", 1).err(),
+        replica.query("SELECT name FROM patients", &[], 1).err(),
+        replica.conflicts().err(),
+        replica.attention().err(),
+        replica.consent(neonpro_contract::ids::PatientId(ANA.0)).err(),
+    ] {
+        assert_eq!(refused.unwrap().code(), "lease_expired");
+    }
+    let edited = replica.edit(Draft::new(ASSISTANT).put("patients", ANA, "phone", json!("1"))).unwrap();
+    assert_eq!(edited.records[0].id, ANA);
+    assert!(edited.records[0].row.iter().all(|(_, value)| value.is_null()), "nothing of the record is told");
+    let made = replica.create_record(ASSISTANT, "patients", [("name", json!("Nova"))]).unwrap();
+    assert!(made[0].records[0].row.get("name").is_null());
+    assert_eq!(replica.status().unwrap().waiting.edits, 2, "the status still speaks");
+    assert!(replica.users().unwrap().len() > 1, "and so do the people who may write");
+
+    tablet.push(&mut server, 9, 1);
+    assert_eq!(server.row("patients", ANA).get("phone").as_text(), Some("1"), "what waited is sent");
+    tablet.sync(&mut server);
+    assert_eq!(tablet.phone().as_deref(), Some("1"));
+}
+
+#[test]
+fn a_form_that_was_open_may_read_what_it_needs() {
+    let tablet = synced(1, &mut server());
+    tablet.hand.advance_us(DAY_US + 1);
+    assert!(tablet.replica.row("patients", ANA).is_err());
+    assert!(tablet.replica.capturing().row("patients", ANA).unwrap().is_some());
+}
+
+#[test]
+fn neither_a_clock_set_back_nor_a_restart_extends_the_lease() {
+    let mut tablet = synced(1, &mut server());
+    for _ in 0..6 {
+        tablet.hand.advance_us(DAY_US / 6);
+        assert!(tablet.replica.row("patients", ANA).is_ok());
+        tablet.hand.advance_us(-DAY_US / 6);
+        tablet.reopen();
+    }
+    tablet.hand.advance_us(1);
+    assert_eq!(tablet.replica.row("patients", ANA).unwrap_err().code(), "lease_expired");
+    tablet.hand.advance_us(-30 * DAY_US);
+    tablet.reopen();
+    assert_eq!(tablet.replica.row("patients", ANA).unwrap_err().code(), "lease_expired");
+    tablet.open(&server());
+    assert!(tablet.replica.row("patients", ANA).is_ok(), "the server gives it back, whatever the clock says");
+}
+
+#[test]
+fn what_was_read_is_kept_once_a_minute_and_person_until_the_server_has_it() {
+    let mut tablet = synced(1, &mut server());
+    let reads = |tablet: &Tablet| tablet.replica.take_reads().unwrap();
+    let of = |id, person| Some((id, person));
+    for _ in 0..3 {
+        tablet.replica.read_by(Some(PROFESSIONAL)).row("patients", ANA).unwrap();
+        tablet.replica.read_by(Some(ASSISTANT)).stored_row("patients", ANA).unwrap();
+    }
+    tablet.replica.row("professionals", RecordId(ASSISTANT.0)).unwrap();
+    tablet.replica.row("patients", RecordId(Uuid::nil())).unwrap();
+    let told = reads(&tablet);
+    let who: Vec<_> = told.iter().map(|read| of(read.record, read.person)).collect();
+    assert_eq!(
+        who,
+        [of(Some(ANA), Some(PROFESSIONAL)), of(Some(ANA), Some(ASSISTANT))],
+        "patients alone, once each"
+    );
+    assert_eq!(told[0].facets, 0b11, "identity and health");
+    tablet.hand.advance_us(60_000_000);
+    tablet.replica.read_by(Some(ASSISTANT)).search_patients("ana", 5).unwrap();
+    tablet.replica.note_query("SELECT name FROM patients WHERE name = 'Ana'");
+    tablet.reopen();
+    let told = reads(&tablet);
+    assert_eq!(told.len(), 4, "they survive the end of the app");
+    assert!(told[3].query.is_some() && told[3].record.is_none());
+
+    let have = neonpro_contract::wire::Audited {
+        reads: told[..3].iter().map(|read| read.id).collect(),
+        checkpoint: None,
+    };
+    assert!(tablet.replica.receive_audited(&have).unwrap(), "one is left");
+    assert_eq!(reads(&tablet), told[3..]);
+}
+
+#[test]
+fn a_server_whose_audit_shrank_or_forked_is_doubted_until_it_agrees_again() {
+    use neonpro_contract::audit::Checkpoint;
+    use neonpro_contract::time::ServerInstant;
+    use ring::signature::{Ed25519KeyPair, KeyPair};
+    let server = server();
+    let tablet = Tablet::new(1);
+    let signed = |seed: u8, size: i64, hash: u8| {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+        let key: [u8; 32] = pair.public_key().as_ref().try_into().unwrap();
+        let place = (size, [hash; 32]);
+        let clinic = tablet.replica.identity().clinic;
+        Checkpoint::sign(clinic, place, ServerInstant(1), key, |bytes| pair.sign(bytes).as_ref().to_vec())
+    };
+    let hear = |checkpoint: Option<Checkpoint>, agrees: Option<bool>| {
+        let mut welcome = server.welcome(tablet.replica.identity().audience);
+        (welcome.checkpoint, welcome.audit_agrees) = (checkpoint.map(Box::new), agrees);
+        tablet.replica.open_session(&welcome, 0).unwrap();
+        let doubts = tablet.replica.status().unwrap().notes.into_iter().find_map(|note| match note {
+            crate::Note::AuditDoubted { why } => Some(why),
+            _ => None,
+        });
+        (doubts, tablet.replica.checkpoints().unwrap().first().map(|checkpoint| checkpoint.size))
+    };
+    assert_eq!(hear(Some(signed(1, 10, 1)), None), (None, Some(10)));
+    assert_eq!(hear(Some(signed(1, 20, 2)), Some(true)), (None, Some(20)));
+    assert_eq!(hear(Some(signed(1, 15, 3)), Some(true)), (Some("shrank"), Some(20)));
+    assert_eq!(hear(None, None), (Some("shrank"), Some(20)), "silence clears nothing");
+    assert_eq!(hear(Some(signed(1, 20, 2)), Some(true)), (None, Some(20)));
+    assert_eq!(hear(Some(signed(1, 20, 9)), Some(true)), (Some("forked"), Some(20)));
+    assert_eq!(hear(Some(signed(1, 30, 9)), Some(false)).0, Some("forked"), "the server itself says so");
+    assert_eq!(hear(Some(signed(2, 40, 4)), Some(true)).0, Some("unsigned"), "another key");
+    let mut other_clinic = signed(1, 50, 5);
+    other_clinic.clinic = neonpro_contract::ids::ClinicId(Uuid::nil());
+    assert_eq!(hear(Some(other_clinic), Some(true)).0, Some("unsigned"));
+}

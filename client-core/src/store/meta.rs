@@ -1,6 +1,7 @@
 //! `sync_meta`: where the replica stands. One row, mirrored in memory by the writer.
 
 use crate::error::ReplicaError;
+use crate::lease::Lease;
 use minicbor::{Decode, Encode};
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::AuthorId;
@@ -62,23 +63,28 @@ pub(crate) struct Meta {
     pub clock_offset_us: i64,
     pub clock_uncertainty_ms: Option<u32>,
     pub clock_measured_at: Option<i64>,
-    pub lease_until: Option<i64>,
+    pub lease: Lease,
     pub repair: bool,
     pub copied_at: Option<i64>,
     pub stopped: Option<String>,
     /// Who may be an author here; every member when absent.
     pub people: Option<Vec<AuthorId>>,
+    /// Whose checkpoints of the server's audit are believed.
+    pub audit_key: Option<[u8; 32]>,
+    /// Why the server's audit is not believed.
+    pub audit_doubt: Option<String>,
 }
 
 const UPDATE: &str =
     "UPDATE sync_meta SET nonce = ?1, generation = ?2, cursor = ?3, reference_seq = ?4, digest = ?5,
     server_epoch = ?6, head = ?7, bootstrap = ?8, last_confirmed_at = ?9, clock_offset_us = ?10,
-    clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_until = ?13, repair = ?14, copied_at = ?15,
-    stopped = ?16, people = ?17 WHERE one = 1";
+    clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_us = ?13, repair = ?14, copied_at = ?15,
+    stopped = ?16, people = ?17, lease_used_us = ?18, lease_seen_us = ?19,
+    audit_key = ?20, audit_doubt = ?21 WHERE one = 1";
 
 const SELECT: &str = "SELECT nonce, generation, cursor, reference_seq, digest, server_epoch, head, bootstrap,
-    last_confirmed_at, clock_offset_us, clock_uncertainty_ms, clock_measured_at, lease_until, repair, copied_at,
-    stopped, people FROM sync_meta WHERE one = 1";
+    last_confirmed_at, clock_offset_us, clock_uncertainty_ms, clock_measured_at, lease_us, repair, copied_at,
+    stopped, people, lease_used_us, lease_seen_us, audit_key, audit_doubt FROM sync_meta WHERE one = 1";
 
 impl Meta {
     /// A replica that has never synced.
@@ -96,11 +102,13 @@ impl Meta {
             clock_offset_us: 0,
             clock_uncertainty_ms: None,
             clock_measured_at: None,
-            lease_until: None,
+            lease: Lease::default(),
             repair: false,
             copied_at: None,
             stopped: None,
             people: None,
+            audit_key: None,
+            audit_doubt: None,
         }
     }
 
@@ -128,11 +136,15 @@ impl Meta {
             self.clock_offset_us,
             self.clock_uncertainty_ms,
             self.clock_measured_at,
-            self.lease_until,
+            self.lease.granted_us,
             self.repair,
             self.copied_at,
             self.stopped,
             people,
+            self.lease.used_us,
+            self.lease.seen_us,
+            self.audit_key,
+            self.audit_doubt,
         ])?;
         Ok(())
     }
@@ -153,11 +165,13 @@ impl Meta {
                 clock_offset_us: row.get(9)?,
                 clock_uncertainty_ms: row.get(10)?,
                 clock_measured_at: row.get(11)?,
-                lease_until: row.get(12)?,
+                lease: Lease { granted_us: row.get(12)?, used_us: row.get(17)?, seen_us: row.get(18)? },
                 repair: row.get(13)?,
                 copied_at: row.get(14)?,
                 stopped: row.get(15)?,
                 people: None,
+                audit_key: row.get(19)?,
+                audit_doubt: row.get(20)?,
             };
             Ok((meta, bootstrap, row.get::<_, Option<Vec<u8>>>(16)?))
         })?;

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_sync.sql"),
     include_str!("../../../migrations/sqlite/0002_seen.sql"),
     include_str!("../../../migrations/sqlite/0003_people.sql"),
+    include_str!("../../../migrations/sqlite/0004_reads.sql"),
 ];
 
 /// Runs what is missing.

@@ -128,6 +128,7 @@ impl Driver {
                 Some(report) = self.reports.1.recv() => self.reported(report),
                 message = next_message(&mut self.socket) => self.received(message),
                 () = self.replica.inner.outbox.notified() => Some(Event::Edited),
+                () = self.replica.inner.store.reads.written.notified() => Some(Event::ReadLogged),
                 () = sleep_until(due) => Some(Event::Tick),
             };
             if let Some(event) = event {
@@ -222,6 +223,9 @@ impl Driver {
                 self.job(move |replica| replica.receive_fates(&sent, &fates).map(Event::Applied));
             }
             Action::Sum => self.job(|replica| replica.sum_buckets().map(Event::Summed)),
+            Action::TakeReads => self.job(|replica| replica.take_reads().map(Event::ReadsTaken)),
+            Action::NoteAudit(audited) => self
+                .job(move |replica| replica.receive_audited(&audited).map(|more| Event::AuditNoted { more })),
             Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
             Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
             Action::MarkStopped(reason) => {

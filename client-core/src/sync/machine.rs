@@ -202,6 +202,7 @@ impl Machine {
                 Phase::Live(live),
                 frame @ (Frame::Page(_) | Frame::Rows(_) | Frame::Repair(_) | Frame::Fates(_)),
             ) => live.receive(frame, bytes),
+            (Phase::Live(_), Frame::Audited(audited)) => vec![Action::NoteAudit(audited)],
             _ => self.retry_later("protocol", None, now_ms, random),
         }
     }
@@ -269,6 +270,9 @@ impl Machine {
             }
             Event::Edited => live.edited(),
             Event::Heard => live.heard(),
+            Event::ReadLogged => live.read_logged(),
+            Event::ReadsTaken(reads) => live.reads_taken(reads),
+            Event::AuditNoted { more } => live.audit_noted(more),
             Event::Noted => {
                 live.noted();
                 Vec::new()

@@ -1,9 +1,10 @@
 //! Opening a session: what the tablet says about itself, and what the welcome changes here.
 
 use crate::error::ReplicaError;
+use crate::lease::Lease;
 use crate::replica::Replica;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, intents, outbox, schema};
+use crate::store::{Tx, checkpoints, intents, outbox, reads, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};
 use neonpro_contract::digest::Digest;
@@ -28,13 +29,17 @@ pub(crate) struct Opened {
     pub start_over: bool,
     pub push_bytes: usize,
     pub waiting: u64,
+    /// Reads wait to be told.
+    pub reads: bool,
 }
 
 impl Replica {
     /// The answer to a challenge.
     pub(crate) fn hello(&self, nonce: &[u8; 32], app: &str) -> Result<Hello, ReplicaError> {
         let (store, meta) = (&self.inner.store, self.inner.store.meta()?);
-        let waiting = store.read(|conn| outbox::count_waiting(conn))?;
+        let (waiting, checkpoint) = store.read(|conn| {
+            Ok::<_, ReplicaError>((outbox::count_waiting(conn)?, checkpoints::find_last(conn)?))
+        })?;
         let identity = &store.identity;
         Ok(Hello {
             protocol: PROTOCOL,
@@ -50,6 +55,7 @@ impl Replica {
             epoch: meta.server_epoch.map(Into::into),
             credit: CREDIT_BYTES,
             waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            checkpoint: checkpoint.map(Box::new),
         })
     }
 
@@ -75,6 +81,7 @@ impl Replica {
     /// Notes that everything is settled, if it is.
     pub(crate) fn confirm(&self) -> Result<(), ReplicaError> {
         let now_us = self.inner.clock.now_us();
+        self.inner.store.lease.observe(now_us, true);
         self.inner.store.write(|tx| {
             if tx.meta.cursor >= tx.meta.head && outbox::count_waiting(&tx.sql)? == 0 {
                 tx.meta.last_confirmed_at = Some(ServerInstant(tx.meta.server_time(now_us)));
@@ -102,8 +109,8 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     tx.meta.clock_offset_us = welcome.now.0.saturating_add(half).saturating_sub(now_us);
     tx.meta.clock_uncertainty_ms = Some(u32::try_from(half / US_PER_MS).unwrap_or(u32::MAX).max(1));
     tx.meta.clock_measured_at = Some(now_us);
-    let lease = i64::from(welcome.lease_seconds).saturating_mul(US_PER_SECOND);
-    tx.meta.lease_until = Some(welcome.now.0.saturating_add(lease));
+    let lease_us = i64::from(welcome.lease_seconds).saturating_mul(US_PER_SECOND);
+    tx.meta.lease = Lease::begin(lease_us, now_us);
     tx.meta.stopped = None;
     tx.meta.people.clone_from(&welcome.people);
     outbox::mark_unanswered_unknown(&tx.sql)?;
@@ -113,6 +120,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     let epoch: [u8; 16] = *welcome.epoch;
     let restored = tx.meta.server_epoch.is_some_and(|known| known != epoch);
     tx.meta.server_epoch = Some(epoch);
+    super::audit::welcome(tx, welcome.checkpoint.as_deref(), welcome.audit_agrees, restored)?;
     if restored {
         intents::requeue_accepted(&tx.sql, kept_since)?;
         start_over(tx)?;
@@ -145,6 +153,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         start_over: restored,
         push_bytes: usize::try_from(welcome.push_bytes).unwrap_or(usize::MAX),
         waiting: outbox::count_waiting(&tx.sql)?,
+        reads: reads::any(&tx.sql)?,
     })
 }
 

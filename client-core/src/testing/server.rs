@@ -160,6 +160,8 @@ impl Server {
             push_bytes: 512 * 1024,
             lease_seconds: 86_400,
             people: None,
+            checkpoint: None,
+            audit_agrees: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Opening and closing a session: challenge, hello, welcome, bye.
 
 use super::Position;
+use crate::audit::Checkpoint;
 use crate::digest::Digest;
 use crate::ids::{AuthorId, ClinicId, DeviceId};
 use crate::permissions::Audience;
@@ -64,6 +65,9 @@ pub struct Hello {
     /// Edits waiting to be pushed, for the fleet view.
     #[n(12)]
     pub waiting: u32,
+    /// Newest checkpoint of the clinic's audit it holds.
+    #[n(13)]
+    pub checkpoint: Option<Box<Checkpoint>>,
 }
 
 /// What a device signs to open a session.
@@ -114,6 +118,12 @@ pub struct Welcome {
     /// Who may be the author of an edit on this device; every member of the clinic when absent.
     #[n(11)]
     pub people: Option<Vec<AuthorId>>,
+    /// Newest checkpoint of the clinic's audit.
+    #[n(12)]
+    pub checkpoint: Option<Box<Checkpoint>>,
+    /// Whether the audit still holds what the tablet's checkpoint says; absent when it named none.
+    #[n(13)]
+    pub audit_agrees: Option<bool>,
 }
 
 impl Welcome {

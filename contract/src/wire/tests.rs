@@ -1,6 +1,7 @@
 //! Every frame's bytes are pinned, read back equal, and refused at every truncation.
 
 use super::*;
+use crate::audit::Checkpoint;
 use crate::catalogue::{FacetId, TableId, table};
 use crate::digest::Digest;
 use crate::edit::{DocumentId, SignedEdit};
@@ -72,6 +73,61 @@ fn records() -> Vec<BootstrapRecord> {
         .collect()
 }
 
+fn checkpoint() -> Checkpoint {
+    Checkpoint {
+        clinic: ClinicId(id(5)),
+        size: 3,
+        hash: [4; 32].into(),
+        at: ServerInstant(5),
+        key: [6; 32].into(),
+        signature: vec![7; 64].into(),
+    }
+}
+
+fn reads() -> Reads {
+    Reads {
+        reads: vec![
+            Read {
+                id: [1; 16].into(),
+                at: DeviceInstant(5),
+                person: Some(AuthorId(id(6))),
+                table: Some(TableId(9)),
+                record: Some(RecordId(id(1))),
+                facets: 3,
+                query: None,
+            },
+            Read {
+                id: [2; 16].into(),
+                at: DeviceInstant(6),
+                person: None,
+                table: None,
+                record: None,
+                facets: 0,
+                query: Some([3; 32].into()),
+            },
+        ],
+    }
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        protocol: 1,
+        clinic: ClinicId(id(5)),
+        audience: Audience::Clinical,
+        now: ServerInstant(1),
+        epoch: [1; 16].into(),
+        head: 10,
+        digest: Digest(9),
+        reference_head: 3,
+        bootstrap_records: 0,
+        push_bytes: 1,
+        lease_seconds: 2,
+        people: Some(vec![AuthorId(id(6))]),
+        checkpoint: Some(Box::new(checkpoint())),
+        audit_agrees: Some(true),
+    }
+}
+
 fn frames() -> Vec<Frame> {
     let patients = table("patients").unwrap();
     let facets = vec![RecordFacet { index: 1, facet: FacetId(1), epoch: 2, live: None }];
@@ -93,21 +149,9 @@ fn frames() -> Vec<Frame> {
             epoch: None,
             credit: 1_000,
             waiting: 2,
+            checkpoint: None,
         }),
-        Frame::Welcome(Welcome {
-            protocol: 1,
-            clinic: ClinicId(id(5)),
-            audience: Audience::Clinical,
-            now: ServerInstant(1),
-            epoch: [1; 16].into(),
-            head: 10,
-            digest: Digest(9),
-            reference_head: 3,
-            bootstrap_records: 0,
-            push_bytes: 1,
-            lease_seconds: 2,
-            people: Some(vec![AuthorId(id(6))]),
-        }),
+        Frame::Welcome(welcome()),
         Frame::Push(Push { edits: vec![signed] }),
         Frame::Fates(Fates {
             fates: vec![
@@ -132,6 +176,8 @@ fn frames() -> Vec<Frame> {
         Frame::Buckets(Buckets { cursor: 5, sums: vec![Digest(1)] }),
         Frame::Repair(Repair::new(5, vec![1], &entries())),
         Frame::Bye(Bye { code: ByeCode::Busy, retry_after_ms: 500 }),
+        Frame::Reads(reads()),
+        Frame::Audited(Audited { reads: vec![[1; 16].into()], checkpoint: Some(checkpoint()) }),
     ]
 }
 

@@ -1,6 +1,8 @@
 //! `neonpro-tablet`: the tablet app as a program, with its page in a browser or driven by JSON lines.
 
 use clap::{Parser, Subcommand};
+use neonpro_client_core::{Clock, Replica, ReplicaKey};
+use neonpro_mobile::key_file::load_or_create;
 use neonpro_mobile::output;
 use neonpro_mobile::script::{self, Place};
 use neonpro_mobile::serve::{Served, serve};
@@ -39,6 +41,15 @@ enum Command {
         #[arg(long)]
         offline: bool,
     },
+    /// Print the checkpoints of the server's audit this tablet holds, for `neonpro-server audit verify --checkpoints`.
+    Checkpoints {
+        /// The replica file.
+        #[arg(long)]
+        replica: PathBuf,
+        /// Its key.
+        #[arg(long)]
+        key_file: PathBuf,
+    },
     /// Answer JSON lines on standard input and output.
     Script {
         /// The replica file.
@@ -74,6 +85,14 @@ async fn perform(command: Command) -> Result<(), Box<dyn Error>> {
             let ready =
                 |address: &str| output::line(&serde_json::json!({ "listening": address }).to_string());
             Ok(serve(served, ready, told_to_end()).await?)
+        }
+        Command::Checkpoints { replica, key_file } => {
+            let key = ReplicaKey::new(load_or_create(&key_file)?);
+            let replica = Replica::open(&replica, key, Clock::system())?;
+            for checkpoint in replica.checkpoints()? {
+                output::line(&checkpoint.to_line());
+            }
+            Ok(replica.close()?)
         }
         Command::Script { replica, key_file } => {
             let input = tokio::io::BufReader::new(tokio::io::stdin());

@@ -47,6 +47,7 @@ pub fn list_patients(
     } else {
         find_by_search(replica, search, limit)?
     };
+    replica.note_reads("patients", rows.iter().filter_map(|row| text(row, "id").parse().ok()));
     rows.iter().map(|row| view(replica, row, today)).collect()
 }
 

@@ -202,7 +202,7 @@ impl Strip {
 }
 
 /// Tone and words of the connection. Offline is grey and calm; red is for a tablet the server turned away.
-const fn connection_words(connection: &Connection) -> (&'static str, &'static str) {
+pub(crate) const fn connection_words(connection: &Connection) -> (&'static str, &'static str) {
     match connection {
         Connection::Live { caught_up: true } => ("ok", text::status::LIVE),
         Connection::Live { caught_up: false } => ("ok", text::status::CATCHING_UP),

@@ -20,7 +20,7 @@ pub(super) async fn perform(tablet: &mut Tablet, command: Command) -> Answer {
         Command::Offline {} => tablet.go_offline().await.map(|()| Map::new()),
         Command::Online {} => tablet.go_online().await.map(|()| Map::new()),
         Command::Query { sql, params, limit } => {
-            tablet.work(move |replica| Ok(members(report::query(replica.query(&sql, &params, limit)?)))).await
+            tablet.work(move |replica| query(replica, &sql, &params, limit)).await
         }
         Command::Edit { author, documents } => {
             tablet.work(move |replica| edits::edit(replica, author, documents)).await
@@ -111,6 +111,12 @@ fn row(replica: &Replica, table: &str, record: RecordId) -> Answer {
         "author": stored.as_ref().and_then(|stored| stored.stamp.author).map(|id| id.to_string()),
         "feed_seq": stored.as_ref().and_then(|stored| stored.stamp.feed_seq),
     })))
+}
+
+fn query(replica: &Replica, sql: &str, params: &[Json], limit: usize) -> Answer {
+    let found = replica.query(sql, params, limit)?;
+    replica.note_query(sql);
+    Ok(members(report::query(found)))
 }
 
 fn consent(replica: &Replica, patient: RecordId) -> Answer {

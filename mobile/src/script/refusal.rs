@@ -91,6 +91,7 @@ fn replica_remedy(code: &str) -> &'static str {
         "missing" => "Enrol first, or check the path.",
         "exists" => "Choose another path; a replica is never overwritten.",
         "wrong_key" => "Use the key file this replica was created with.",
+        "lease_expired" => "Sync: edits are still taken and sent, and reading is allowed again afterwards.",
         "in_use" => "Close the other program that has it open.",
         "query_refused" => "Correct the statement; one SELECT is allowed.",
         "query_too_slow" => "Ask for less.",

@@ -40,6 +40,8 @@ pub const COPIED: &str =
 /// The lease has passed.
 pub const LEASE: &str =
     "O prazo de trabalho sem internet passou. O que você escrever continua guardado; conecte o tablet.";
+/// The server's audit is not what it was.
+pub const AUDIT: &str = "O registro de auditoria do servidor não confere com o que este tablet já tinha visto. Avise o administrador.";
 /// Switch.
 pub const GO_OFFLINE: &str = "Desligar envio";
 /// Switch.

@@ -4,6 +4,9 @@
 mod fixture;
 
 #[cfg(test)]
+mod lease;
+
+#[cfg(test)]
 mod door;
 
 #[cfg(test)]

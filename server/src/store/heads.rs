@@ -1,5 +1,6 @@
 //! A clinic's head: its feed number, horizon and digests.
 
+use super::audit::{Place, place};
 use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::Purpose;
 use neonpro_contract::digest::Digest;
@@ -59,15 +60,15 @@ impl Head {
 }
 
 impl Scoped {
-    /// The clinic's head, locked until the transaction ends: one merge at a time per clinic.
+    /// The clinic's head, locked until the transaction ends: one merge at a time per clinic, and one writer of its audit.
     ///
     /// # Errors
     /// A database failure.
     pub async fn lock_head(&mut self) -> StoreResult<Head> {
         let clinic = self.actor.clinic().0;
-        let select = "select seq, horizon, digests from sync.heads where clinic_id = $1 for update";
-        let found = self.select_head(select).await?;
-        if let Some(head) = found {
+        let select = "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1 for update";
+        if let Some((head, place)) = self.select_head(select).await? {
+            self.audit_place = Some(place);
             return Ok(head);
         }
         sqlx_core::query::query(
@@ -78,7 +79,9 @@ impl Scoped {
         .execute(self.connection())
         .await
         .map_err(StoreError::during("starting a clinic's feed"))?;
-        self.select_head(select).await?.ok_or(StoreError::Missing("head"))
+        let (head, place) = self.select_head(select).await?.ok_or(StoreError::Missing("head"))?;
+        self.audit_place = Some(place);
+        Ok(head)
     }
 
     /// The clinic's head as last committed.
@@ -86,14 +89,15 @@ impl Scoped {
     /// # Errors
     /// A database failure.
     pub async fn find_head(&mut self) -> StoreResult<Head> {
-        let select = "select seq, horizon, digests from sync.heads where clinic_id = $1";
-        Ok(self.select_head(select).await?.unwrap_or_else(Head::start))
+        let select =
+            "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1";
+        Ok(self.select_head(select).await?.map_or_else(Head::start, |(head, _)| head))
     }
 
-    async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<Head>> {
-        let clinic = self.actor.clinic().0;
+    async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<(Head, Place)>> {
+        let clinic = self.actor.clinic();
         let row = sqlx_core::query::query(select)
-            .bind(clinic)
+            .bind(clinic.0)
             .fetch_optional(self.connection())
             .await
             .map_err(StoreError::during("reading the head"))?;
@@ -101,7 +105,9 @@ impl Scoped {
         row.map(|row| {
             let (seq, horizon) = (row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?);
             let bytes: Vec<u8> = row.try_get(2).map_err(unreadable)?;
-            Head::read(seq, horizon, &bytes)
+            let hash: Option<Vec<u8>> = row.try_get(4).map_err(unreadable)?;
+            let place = place(clinic, row.try_get(3).map_err(unreadable)?, hash.as_deref())?;
+            Ok((Head::read(seq, horizon, &bytes)?, place))
         })
         .transpose()
     }

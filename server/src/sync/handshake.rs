@@ -1,18 +1,18 @@
 //! Who is on the other end: challenge, signature, and where the tablet stands.
 
 use crate::actor::Actor;
+use crate::audit::open_item;
 use crate::clock;
 use crate::state::AppState;
 use crate::store::StoreResult;
 use crate::store::devices::Seen;
+use neonpro_contract::audit::Checkpoint;
 use neonpro_contract::ids::{AuthorId, ClinicId};
-use neonpro_contract::limits::PUSH_BYTES_MAX;
+use neonpro_contract::limits::{LEASE_SECONDS, PUSH_BYTES_MAX};
 use neonpro_contract::wire::{ByeCode, Challenge, Hello, PROTOCOL, Welcome, hello_bytes};
 use ring::signature::{ED25519, UnparsedPublicKey};
+use serde_json::json;
 use std::sync::Arc;
-
-/// How long a tablet may work offline, seconds: 14 days, the clinic's default lease.
-const LEASE_SECONDS: u32 = 14 * 24 * 3_600;
 
 /// An authenticated session.
 #[derive(Debug)]
@@ -68,8 +68,16 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         Seen { generation: hello.generation, app: &hello.app, cursor: hello.cursor, waiting: hello.waiting };
     scoped.mark_device_seen(hello.device, &seen, now).await?;
     let head = scoped.find_head().await?;
+    let newest = scoped.list_checkpoints(1).await?.into_iter().next();
+    let agrees = match &hello.checkpoint {
+        Some(held) => Some(scoped.find_audit_hash(held.size).await? == Some(*held.hash)),
+        None => None,
+    };
     let bootstrap_records = if hello.cursor < 0 { super::bootstrap::total(&mut scoped).await? } else { 0 };
     scoped.commit().await?;
+    if let (Some(held), Some(false)) = (&hello.checkpoint, agrees) {
+        contradicted(state, caller, held).await?;
+    }
     if hello.cursor >= 0 && hello.cursor < head.horizon {
         return Ok(Err(ByeCode::Reseed));
     }
@@ -86,5 +94,23 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         push_bytes: u32::try_from(PUSH_BYTES_MAX.saturating_mul(4)).unwrap_or(u32::MAX),
         lease_seconds: LEASE_SECONDS,
         people: caller.people.clone(),
+        checkpoint: newer(state.notary.newest(caller.actor.clinic()), newest).map(Box::new),
+        audit_agrees: agrees,
     }))
+}
+
+fn newer(a: Option<Checkpoint>, b: Option<Checkpoint>) -> Option<Checkpoint> {
+    a.into_iter().chain(b).max_by_key(|checkpoint| checkpoint.size)
+}
+
+/// A tablet holds a checkpoint that the log does not agree with. If this server signed it, the log was tampered with or
+/// restored, and a person must look; anybody can send one that it did not.
+async fn contradicted(state: &AppState, caller: &Caller, held: &Checkpoint) -> StoreResult<()> {
+    let clinic = caller.actor.clinic();
+    if held.clinic != clinic || !held.is_signed_by(&state.notary.public_key()) {
+        return Ok(());
+    }
+    tracing::error!(%clinic, size = held.size, "a tablet holds a checkpoint the audit does not agree with");
+    let sides = json!({ "size": held.size, "at_us": held.at.0, "device": caller.hello.device });
+    open_item(&state.store, clinic, "audit_forked", sides, clock::now()).await
 }

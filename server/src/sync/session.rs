@@ -7,12 +7,13 @@ use super::handshake::{self, Caller};
 use super::live::Seat;
 use super::outbox::Outbox;
 use super::puller::{Puller, Signals};
+use super::reads;
 use crate::merge::{Incoming, MergeError};
 use crate::state::AppState;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
-use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX, SOCKET_IDLE_SECONDS};
+use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, SOCKET_IDLE_SECONDS};
 use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Push};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +96,8 @@ async fn serve(
     let puller = tokio::spawn(Puller::new(&caller, state, outbox, &signals).run());
     let (unanswered, fates) = mpsc::channel(PUSHES_UNANSWERED);
     let answers = tokio::spawn(answer(fates, outbox.clone()));
+    let (told, queue) = mpsc::channel(reads::READS_UNANSWERED);
+    let keeping = tokio::spawn(reads::keep(queue, Arc::clone(&caller), state.clone(), outbox.clone()));
     let code = loop {
         let frame = tokio::select! {
             biased;
@@ -113,6 +116,11 @@ async fn serve(
                 },
                 Err(code) => break Some(code),
             },
+            Some(Ok(Frame::Reads(reads))) => {
+                if reads.reads.len() > READS_MAX || told.try_send(reads).is_err() {
+                    break Some(ByeCode::Protocol);
+                }
+            }
             Some(Ok(Frame::Ack(ack))) => signals.acknowledge(ack.cursor, ack.credit),
             Some(Ok(Frame::Buckets(buckets))) => signals.ask_repair(buckets),
             Some(Ok(Frame::Bye(_))) => break None,
@@ -121,10 +129,12 @@ async fn serve(
     };
     signals.stop();
     drop(unanswered);
+    drop(told);
     // Nothing is read any more while what was begun is finished.
     drop(stream);
-    // Both end by themselves: database work is never cut in the middle.
+    // They end by themselves: database work is never cut in the middle.
     let _ = answers.await;
+    let _ = keeping.await;
     let _ = puller.await;
     code
 }

@@ -22,8 +22,7 @@ fn accepted(fates: &[Fate]) -> bool {
 }
 
 async fn actions(world: &World) -> Vec<String> {
-    let sql =
-        "select action || coalesce(' ' || code, '') from sync.audit where clinic_id = $1 order by at, ctid";
+    let sql = "select action || coalesce(' ' || code, '') from sync.audit where clinic_id = $1 order by seq";
     let mut admin = world.database.admin().await;
     sqlx_core::query_scalar::query_scalar(sql).bind(world.clinic(0).id.0).fetch_all(&mut admin).await.unwrap()
 }

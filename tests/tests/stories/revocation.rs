@@ -18,6 +18,7 @@ use neonpro_tests::raw::{Raw, hello};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 async fn enrolled(fleet: &Fleet) -> Device {
@@ -155,7 +156,8 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let store = neonpro_server::database::prepare(&fleet.database.options).await.unwrap();
-    let node = Server::over(Database::over(store), tls, listen, admission_workers()).await.unwrap();
+    let notary = Arc::clone(&fleet.server.state.notary);
+    let node = Server::over(Database::over(store), tls, notary, listen, admission_workers()).await.unwrap();
     let device = enrolled(&fleet).await;
     let head = head(&fleet).await;
     let mut here = session(fleet.server.address, &device, head, 1 << 20).await;

@@ -4,7 +4,7 @@ use crate::store::outbox::Outgoing;
 use crate::sync::apply::Applied;
 use crate::sync::session::Opened;
 use neonpro_contract::ids::EditId;
-use neonpro_contract::wire::{Buckets, Fates, Frame, Welcome};
+use neonpro_contract::wire::{Audited, Buckets, Fates, Frame, Read, Welcome};
 
 /// Whether to try again after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,14 @@ pub(crate) enum Event {
     Taken(Vec<Outgoing>),
     Applied(Applied),
     Summed(Buckets),
+    /// Something was read here.
+    ReadLogged,
+    /// Reads to tell.
+    ReadsTaken(Vec<Read>),
+    /// The server's word about its audit was taken in; whether there is more to tell.
+    AuditNoted {
+        more: bool,
+    },
     /// A note was written (confirmation, reseed, stop).
     Noted,
     /// Work on the database failed, with a code.
@@ -75,6 +83,10 @@ pub(crate) enum Action {
     Sum,
     /// Note that everything is confirmed, if it is.
     Confirm,
+    /// Take the next reads to tell.
+    TakeReads,
+    /// Let go of reads the server has, look at its checkpoint.
+    NoteAudit(Audited),
     MarkStopped(String),
     /// Fetch everything again.
     Reseed,
@@ -91,6 +103,8 @@ impl Event {
                 | Self::Applied(_)
                 | Self::Summed(_)
                 | Self::Noted
+                | Self::ReadsTaken(_)
+                | Self::AuditNoted { .. }
                 | Self::Failed(_)
         )
     }

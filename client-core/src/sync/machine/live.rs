@@ -7,7 +7,7 @@ use crate::sync::session::Opened;
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
-use neonpro_contract::wire::{Ack, Frame, Push};
+use neonpro_contract::wire::{Ack, Frame, Push, Read, Reads};
 use std::collections::VecDeque;
 
 /// Repairs asked for in one session. A disagreement they do not cure is reported, not fought.
@@ -56,6 +56,10 @@ pub(super) struct Live {
     summing: bool,
     repairs: u32,
     confirm: Confirm,
+    /// There may be reads to tell.
+    reads_due: bool,
+    /// Reads are being taken, or the server has not answered the last ones.
+    telling: bool,
 }
 
 impl Live {
@@ -79,6 +83,8 @@ impl Live {
             summing: false,
             repairs: 0,
             confirm: Confirm::Due,
+            reads_due: opened.reads,
+            telling: false,
         }
     }
 
@@ -132,7 +138,32 @@ impl Live {
             self.confirm = Confirm::Asked;
             actions.push(Action::Confirm);
         }
+        if self.reads_due && !self.telling {
+            (self.reads_due, self.telling) = (false, true);
+            actions.push(Action::TakeReads);
+        }
         actions
+    }
+
+    /// Something was read here.
+    pub fn read_logged(&mut self) -> Vec<Action> {
+        self.reads_due = true;
+        self.next()
+    }
+
+    pub fn reads_taken(&mut self, reads: Vec<Read>) -> Vec<Action> {
+        if reads.is_empty() {
+            self.telling = false;
+            return self.next();
+        }
+        vec![Action::Send(Frame::Reads(Reads { reads }))]
+    }
+
+    /// The server's word about its audit was taken in.
+    pub fn audit_noted(&mut self, more: bool) -> Vec<Action> {
+        self.telling = false;
+        self.reads_due |= more;
+        self.next()
     }
 
     fn start(&mut self, frame: Frame, bytes: u64) -> Action {

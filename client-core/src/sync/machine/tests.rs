@@ -30,6 +30,8 @@ fn welcome(head: i64) -> Event {
         push_bytes: 1_000,
         lease_seconds: 1,
         people: None,
+        checkpoint: None,
+        audit_agrees: None,
     });
     Event::Frame { frame, bytes: 90 }
 }
@@ -43,6 +45,7 @@ fn opened(cursor: i64, head: i64) -> Opened {
         start_over: false,
         push_bytes: 1_000,
         waiting: 0,
+        reads: false,
     }
 }
 
@@ -80,6 +83,8 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
             Action::Confirm => "confirm",
             Action::MarkStopped(_) => "mark_stopped",
             Action::Reseed => "reseed",
+            Action::TakeReads => "take_reads",
+            Action::NoteAudit(_) => "note_audit",
         })
         .collect()
 }
@@ -323,4 +328,30 @@ fn a_single_sync_ends_with_its_first_failure() {
     let state = machine.state();
     assert!(state.ended && !state.quiet);
     assert_eq!(state.problem.as_deref(), Some("unreachable"));
+}
+
+#[test]
+fn reads_are_told_one_batch_at_a_time_beside_everything_else() {
+    let read = |n| neonpro_contract::wire::Read {
+        id: [n; 16].into(),
+        at: neonpro_contract::time::DeviceInstant(1),
+        person: None,
+        table: None,
+        record: None,
+        facets: 0,
+        query: Some([n; 32].into()),
+    };
+    let audited = || Event::Frame {
+        frame: Frame::Audited(neonpro_contract::wire::Audited { reads: Vec::new(), checkpoint: None }),
+        bytes: 9,
+    };
+    let mut machine = live(7, 7);
+    assert_eq!(names(&machine.on(Event::ReadLogged, 4, 0)), ["take_reads"]);
+    assert!(machine.on(Event::ReadLogged, 4, 0).is_empty(), "one at a time");
+    assert_eq!(names(&machine.on(Event::ReadsTaken(vec![read(1)]), 5, 0)), ["reads"]);
+    assert_eq!(names(&machine.on(Event::Taken(Vec::new()), 5, 0)), ["confirm"], "edits do not wait for it");
+    assert_eq!(names(&machine.on(audited(), 6, 0)), ["note_audit"]);
+    assert_eq!(names(&machine.on(Event::AuditNoted { more: true }, 7, 0)), ["take_reads"]);
+    assert!(machine.on(Event::ReadsTaken(Vec::new()), 8, 0).is_empty());
+    assert_eq!(names(&machine.on(Event::ReadLogged, 9, 0)), ["take_reads"]);
 }
