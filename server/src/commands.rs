@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
 use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
-use neonpro_server::{clock, demo, import, telemetry};
+use neonpro_server::{clock, demo, import, scope, telemetry};
 use serde_json::json;
 use std::error::Error;
 
@@ -44,6 +44,8 @@ enum Command {
     },
     /// Import public data sets: TUSS, ANVISA, appointments.
     Import(import::ImportArgs),
+    /// Scope bundles: make keys, sign, verify, install.
+    Scope(scope::ScopeArgs),
 }
 
 /// Runs one command.
@@ -65,6 +67,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             Ok(open.close().await?)
         }
         Command::Import(args) => import::command(args, &output::line).await,
+        Command::Scope(args) => scope::command(args, &output::line).await,
     }
 }
 

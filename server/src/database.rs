@@ -213,5 +213,6 @@ fn migrator() -> Migrator {
         5 "0005_sync",
         6 "0006_questions",
         9 "0009_authority",
+        13 "0013_scope",
     ])
 }

@@ -10,9 +10,11 @@ mod group;
 mod intake;
 mod judge;
 mod persist;
+mod scope;
 mod workspace;
 
 pub use intake::Incoming;
+pub(crate) use scope::Judged;
 pub(crate) use workspace::Workspace;
 
 use crate::clock;

@@ -14,4 +14,6 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod scope;
+    mod scope_sql;
 }
