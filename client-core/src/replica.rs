@@ -8,6 +8,7 @@ pub(crate) mod people;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod salvage;
+pub(crate) mod scope;
 pub(crate) mod status;
 
 use crate::clock::Clock;
@@ -24,7 +25,7 @@ use neonpro_contract::ids::{AuthorId, EditId, RecordId, fresh};
 use neonpro_contract::time::Capture;
 use serde_json::Value as Json;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
 /// A clinic on this tablet. Cheap to clone; all clones are the same replica.
@@ -40,6 +41,8 @@ pub(crate) struct Inner {
     pub outbox: Notify,
     /// What the sync engine is doing.
     pub sync: watch::Sender<SyncState>,
+    /// Scope bundles whose signature was looked at.
+    pub verified: Mutex<scope::Verified>,
 }
 
 impl std::fmt::Debug for Replica {
@@ -75,7 +78,9 @@ impl Replica {
 
     fn assemble(store: Store, clock: Clock) -> Self {
         let (sync, _) = watch::channel(SyncState::default());
-        Self { inner: Arc::new(Inner { store, clock, outbox: Notify::new(), sync }) }
+        Self {
+            inner: Arc::new(Inner { store, clock, outbox: Notify::new(), sync, verified: Mutex::default() }),
+        }
     }
 
     /// Who this tablet is.

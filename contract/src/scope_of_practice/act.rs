@@ -48,10 +48,13 @@ pub enum Asked {
     Act(Act),
 }
 
+/// Reads the act of a table's record, if it is one.
+type Find = fn(&Row, AuthorId, Capture) -> Option<Act>;
+
 /// What an edit by `author`, captured then, asks about the record it leaves.
 #[must_use]
 pub fn asked(before: Option<&Row>, after: &Row, author: AuthorId, capture: Capture) -> Asked {
-    let (columns, find): (&[&str], fn(&Row, AuthorId, Capture) -> Option<Act>) = match after.table().name {
+    let (columns, find): (&[&str], Find) = match after.table().name {
         "treatment_sessions" => (
             &["procedure_id", "products_used", "session_date", "performed_by", "locked_at", "retired_at"],
             session,

@@ -116,5 +116,6 @@ fn note(note: &Note) -> String {
         Note::CopiedReplica { .. } => text::status::COPIED.to_owned(),
         Note::ClockOff { by_ms } => text::status::clock_off(*by_ms),
         Note::LeaseExpired { .. } => text::status::LEASE.to_owned(),
+        Note::ScopeBundleIgnored { .. } => text::scope::IGNORED.to_owned(),
     }
 }

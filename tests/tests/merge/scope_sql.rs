@@ -100,11 +100,11 @@ struct Made {
     products: Vec<Uuid>,
 }
 
-async fn make(admin: &mut PgConnection, random: &mut Random, clinic: Uuid, rules: &[String]) -> Made {
+async fn make(admin: &mut PgConnection, random: &mut Random, clinic: Uuid) -> Made {
     let fresh = || clock::fresh_id(clock::now());
     let mut made = Made { people: Vec::new(), procedures: Vec::new(), products: Vec::new() };
-    for class in PROCEDURE_CLASSES.iter().map(|class| quoted(class)).chain(["null".to_owned()]) {
-        for area in BODY_AREAS.iter().map(|area| quoted(area)).chain(["null".to_owned()]) {
+    for class in PROCEDURE_CLASSES.iter().map(quoted).chain(["null".to_owned()]) {
+        for area in BODY_AREAS.iter().map(quoted).chain(["null".to_owned()]) {
             let id = fresh();
             run(
                 admin,
@@ -117,7 +117,7 @@ async fn make(admin: &mut PgConnection, random: &mut Random, clinic: Uuid, rules
             made.procedures.push(id);
         }
     }
-    for class in PRODUCT_CLASSES.iter().map(|class| quoted(class)).chain(["null".to_owned()]) {
+    for class in PRODUCT_CLASSES.iter().map(quoted).chain(["null".to_owned()]) {
         let id = fresh();
         run(admin, format!("insert into inventory_products (clinic_id, id, name, category, unit_type, unit_size, product_class)
             values ('{clinic}', '{id}', 'x', 'x', 'ml', 1, {class})")).await;
@@ -148,6 +148,11 @@ async fn make(admin: &mut PgConnection, random: &mut Random, clinic: Uuid, rules
             '{state}', {active}, {retired})")).await;
         made.people.push(id);
     }
+    made
+}
+
+/// The clinic's own rules, supervisions and decisions about what was made.
+async fn rule(admin: &mut PgConnection, random: &mut Random, clinic: Uuid, made: &Made, rules: &[String]) {
     for number in 0..120 {
         let from = random.instant();
         let until = random.maybe(50, quoted(instant_text(from + 15 * DAY)));
@@ -179,7 +184,6 @@ async fn make(admin: &mut PgConnection, random: &mut Random, clinic: Uuid, rules
         run(admin, format!("insert into scope_decisions (clinic_id, rule_id, choice, reason, decided_by, valid_from, valid_until)
             values ('{clinic}', '{rule}', '{choice}', 'motivo {number}', '{}', '{}', {until})", made.people[0], instant_text(from))).await;
     }
-    made
 }
 
 #[tokio::test]
@@ -195,7 +199,8 @@ async fn the_sql_function_and_the_contract_give_the_same_verdict() {
         content["entries"].as_array().unwrap().iter().filter(|entry| entry["level"] == "contested");
     let rules: Vec<String> = contested.map(|entry| entry["id"].as_str().unwrap().to_owned()).collect();
     let mut admin = world.database.admin().await;
-    let made = make(&mut admin, random, clinic.0, &rules).await;
+    let made = make(&mut admin, random, clinic.0).await;
+    rule(&mut admin, random, clinic.0, &made, &rules).await;
 
     let mut cases: Vec<(Uuid, Option<Uuid>, Option<Uuid>, i64)> = Vec::with_capacity(CASES);
     for _ in 0..CASES {
