@@ -6,6 +6,7 @@
 pub(crate) mod check;
 pub(crate) mod consents;
 pub(crate) mod plan;
+pub(crate) mod scope;
 pub(crate) mod seal;
 
 use crate::crash;
@@ -44,6 +45,8 @@ pub struct Edited {
     pub records: Vec<Changed>,
     /// What the server will most likely say about consent. It decides; the edit is kept either way.
     pub warning: Option<Code>,
+    /// What the scope of practice says of the act, where the edit is one. Kept either way, too.
+    pub scope: Option<scope::ScopePreview>,
 }
 
 impl Edited {
@@ -90,6 +93,7 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
     let changes = express(tx, &mut batch, &intent, actor, OnNothing::Refuse)?;
     let purpose = check::result(&tx.sql, &mut batch, &planned, tx.identity.audience)?;
     let warning = consents::warning(&tx.sql, &mut batch, &planned, purpose, capture, tx.meta.seen_seq())?;
+    let scope = scope::preview(&tx.sql, &mut batch, &planned, draft.author, capture)?;
     crash::point("edit.after_changes");
 
     let sealed = seal::seal(&tx.identity, &intent, &changes)?;
@@ -107,6 +111,7 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
         documents: changes.iter().map(|change| change.document).collect(),
         records,
         warning,
+        scope,
     })
 }
 

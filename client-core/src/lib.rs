@@ -24,6 +24,7 @@ pub use clock::{Clock, ManualClock};
 pub use crash::POINTS as CRASH_POINTS;
 pub use device::{Identity, ReplicaKey, SigningKey};
 pub use draft::{Draft, DraftDocument};
+pub use edit::scope::ScopePreview;
 pub use edit::{Changed, Edited};
 pub use error::{EditRejected, ReplicaError};
 pub use replica::Replica;

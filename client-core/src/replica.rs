@@ -9,6 +9,7 @@ pub(crate) mod people;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod salvage;
+pub(crate) mod scope;
 pub(crate) mod status;
 
 use crate::clock::Clock;
@@ -26,7 +27,7 @@ use neonpro_contract::row::Row;
 use neonpro_contract::time::Capture;
 use serde_json::Value as Json;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
 /// A clinic on this tablet. Cheap to clone; all clones are the same replica.
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     pub outbox: Notify,
     /// What the sync engine is doing.
     pub sync: watch::Sender<SyncState>,
+    /// Scope bundles whose signature was looked at.
+    pub verified: Mutex<scope::Verified>,
 }
 
 impl std::fmt::Debug for Replica {
@@ -81,7 +84,7 @@ impl Replica {
 
     fn assemble(store: Store, clock: Clock) -> Self {
         let (sync, _) = watch::channel(SyncState::default());
-        let inner = Arc::new(Inner { store, clock, outbox: Notify::new(), sync });
+        let inner = Arc::new(Inner { store, clock, outbox: Notify::new(), sync, verified: Mutex::default() });
         Self { inner, reader: None, capturing: false }
     }
 

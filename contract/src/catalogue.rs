@@ -12,11 +12,13 @@ mod field;
 mod finance;
 mod inventory;
 mod patient;
+mod practice;
 mod service;
 mod system;
 mod treatment;
 
 pub use field::{Default, Field, Format, Kind, Rule};
+pub use practice::{BODY_AREAS, CHOICES, PROCEDURE_CLASSES, PRODUCT_CLASSES};
 
 use crate::value::Column;
 use minicbor::{Decode, Encode};
@@ -386,6 +388,8 @@ pub static TABLES: &[&Table] = &[
     &compliance::DATA_CONSENT_RECORDS,
     &compliance::COMPLIANCE_REPORTS,
     &finance::PAYMENTS,
+    &practice::SCOPE_BUNDLES,
+    &practice::SCOPE_DECISIONS,
 ];
 
 /// The table of this name.

@@ -71,3 +71,7 @@ pub const READS_MAX: usize = 256;
 pub const REVOCATION_POLL_MS: u64 = 1_000;
 /// Seconds without a byte after which a socket counts as dead.
 pub const SOCKET_IDLE_SECONDS: u64 = 60;
+/// Rules in one scope bundle: eight professions with a few dozen each. Every verdict on an act reads them all.
+pub const SCOPE_ENTRIES_MAX: usize = 256;
+/// Canonical bytes of one scope bundle: it travels as one row of reference data.
+pub const SCOPE_BUNDLE_BYTES_MAX: usize = 256 * 1024;

@@ -53,6 +53,7 @@ fn note(note: &Note) -> Json {
         Note::ClockOff { by_ms } => json!({"note": "clock_off", "by_ms": by_ms}),
         Note::LeaseExpired { since_us } => json!({"note": "lease_expired", "since": instant_text(*since_us)}),
         Note::AuditDoubted { why } => json!({"note": "audit_doubted", "why": why}),
+        Note::ScopeBundleIgnored { count } => json!({"note": "scope_bundle_ignored", "count": count}),
     }
 }
 
@@ -106,6 +107,11 @@ pub fn edited(edited: &Edited) -> Json {
             "record": changed.id.to_string(),
         })).collect::<Vec<_>>(),
         "warning": edited.warning.map(neonpro_contract::fate::Code::as_str),
+        "scope": edited.scope.as_ref().map(|preview| json!({
+            "verdict": preview.verdict,
+            "starting": preview.act.starting,
+            "blocks": preview.blocks(),
+        })),
     })
 }
 

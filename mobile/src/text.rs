@@ -7,6 +7,7 @@ pub mod agenda;
 pub mod errors;
 pub mod locked;
 pub mod patient;
+pub mod scope;
 pub mod status;
 
 /// Name of the product.
@@ -60,6 +61,10 @@ pub fn notice(code: &str) -> Option<&'static str> {
         "paciente" => "Paciente salvo neste tablet. O envio acontece sozinho.",
         "agendamento" => "Agendamento salvo neste tablet. O envio acontece sozinho.",
         "sessao" => "Sessão salva neste tablet. O envio acontece sozinho.",
+        "sessao_escopo" => "Sessão salva neste tablet. Leia o que as regras de escopo dizem dela.",
+        "agendamento_escopo" => {
+            "Agendamento salvo neste tablet, mas o servidor não vai aceitá-lo: o ato está fora do escopo deste profissional."
+        }
         "plano" => "Plano salvo neste tablet. O envio acontece sozinho.",
         "consentimento" => "Consentimento registrado neste tablet. O envio acontece sozinho.",
         "retirada" => "Retirada registrada neste tablet. O envio acontece sozinho.",

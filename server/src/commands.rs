@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
 use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
-use neonpro_server::{clock, demo, import, telemetry};
+use neonpro_server::{clock, demo, import, scope, telemetry};
 use serde_json::json;
 use std::error::Error;
 
@@ -48,6 +48,8 @@ enum Command {
     },
     /// Import public data sets: TUSS, ANVISA, appointments.
     Import(import::ImportArgs),
+    /// Scope bundles: make keys, sign, verify, install.
+    Scope(scope::ScopeArgs),
     /// Try changes read from standard input. The server starts this itself.
     #[command(hide = true)]
     AdmissionWorker,
@@ -82,6 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Import(args) => import::command(args, &output::line).await,
         // Never gets here: a worker runs without a runtime.
         Command::AdmissionWorker => Ok(()),
+        Command::Scope(args) => scope::command(args, &output::line).await,
     }
 }
 

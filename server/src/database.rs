@@ -214,5 +214,6 @@ fn migrator() -> Migrator {
         6 "0006_questions",
         9 "0009_authority",
         10 "0010_audit_chain",
+        13 "0013_scope",
     ])
 }

@@ -184,6 +184,7 @@ fn clinic_of(
     money::payments(&mut scribe, &team, &patients, &visits)?;
     together::work(&mut scribe, &team, &patients, elsewhere)?;
     duties::meet(&mut scribe, &team, duties)?;
+    people::decisions(&mut scribe, &team)?;
     let batch = scribe.finish()?;
     Ok(DemoClinic { id: clinic, name: place.clinic, city: place.city, people: team.people, batch })
 }

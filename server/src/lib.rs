@@ -19,6 +19,7 @@ pub mod jobs;
 pub mod merge;
 pub mod postgres;
 pub mod reconcile;
+pub mod scope;
 pub mod serve;
 pub mod state;
 pub mod store;

@@ -11,10 +11,12 @@ mod group;
 mod intake;
 mod judge;
 mod persist;
+mod scope;
 mod workspace;
 
 use group::GroupError;
 pub use intake::Incoming;
+pub(crate) use scope::Judged;
 pub(crate) use workspace::Workspace;
 
 use crate::admission::Admission;

@@ -7,7 +7,7 @@ use crate::database::{Database, DatabaseError};
 use crate::state::AppState;
 use crate::telemetry::Metrics;
 use crate::tls::{Tls, TlsError};
-use crate::{http, jobs};
+use crate::{clock, http, jobs, scope};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use std::net::SocketAddr;
@@ -73,6 +73,10 @@ impl Server {
     /// A cancelled start may leave an embedded cluster running until the process ends.
     pub async fn start(args: &ServeArgs) -> Result<Self, ServeError> {
         let database = Database::open(&args.database.source().await?).await?;
+        // Without rules of law the clinics' own still count: no reason not to serve.
+        if let Err(error) = scope::install_shipped(&database.store, clock::now()).await {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "scope bundles were not installed");
+        }
         let tls = match (&args.tls_certificate, &args.tls_key) {
             (Some(certificate), Some(key)) => Tls::load(certificate, key)?,
             _ => Tls::load_or_make(&args.database.data_dir().await?, &args.tls_name)?,

@@ -19,6 +19,7 @@ pub mod literal;
 pub mod load;
 pub mod matters;
 pub mod reference;
+pub mod scope;
 pub mod unnumbered;
 
 use crate::actor::Actor;
@@ -26,6 +27,7 @@ use sqlx_core::pool::{Pool, PoolConnection};
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_core::transaction::Transaction;
 use sqlx_postgres::{PgConnection, PgListener, Postgres};
+use std::sync::Arc;
 
 /// Channel of wake-ups: the payload is a clinic id, nothing else.
 pub const FEED_CHANNEL: &str = "neonpro_feed";
@@ -74,6 +76,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: Pool<Postgres>,
+    scope: Arc<scope::ScopeBundles>,
 }
 
 /// A transaction in a clinic's context.
@@ -83,13 +86,14 @@ pub struct Scoped {
     actor: Actor,
     /// Where the clinic's audit ends, once its head is locked here.
     audit_place: Option<audit::Place>,
+    scope: Arc<scope::ScopeBundles>,
 }
 
 impl Store {
     /// Wraps a pool whose connections already run as the restricted role.
     #[must_use]
     pub(crate) fn new(pool: Pool<Postgres>) -> Self {
-        Self { pool }
+        Self { pool, scope: Arc::default() }
     }
 
     /// Opens a transaction in the actor's clinic.
@@ -106,7 +110,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor, audit_place: None })
+        Ok(Scoped { transaction, actor: *actor, audit_place: None, scope: Arc::clone(&self.scope) })
     }
 
     /// Opens a read-only transaction that sees one instant of the actor's clinic.
@@ -126,7 +130,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor, audit_place: None })
+        Ok(Scoped { transaction, actor: *actor, audit_place: None, scope: Arc::clone(&self.scope) })
     }
 
     /// A connection without a clinic: only for the tables that route to one and for reference data.

@@ -71,6 +71,34 @@ impl World {
         self.clinic(clinic).people.iter().find(|person| person.role == role).map(|person| person.id).unwrap()
     }
 
+    /// Someone of this profession who attends patients.
+    #[must_use]
+    pub fn practitioner(&self, clinic: usize, profession: &str) -> AuthorId {
+        let people = self.clinic(clinic).people.iter();
+        let mut suits =
+            people.filter(|person| person.profession == profession && person.role == Role::Professional);
+        suits.next().map(|person| person.id).unwrap()
+    }
+
+    /// A procedure of this class.
+    #[must_use]
+    pub fn service(&self, class: &str) -> Uuid {
+        let services = network().reference.iter().find(|(table, _)| table.name == "service_types").unwrap();
+        let of_class = |row: &Row| row.get("procedure_class").as_text() == Some(class);
+        services.1.iter().find(|(_, row)| of_class(row)).map(|(id, _)| id.0).unwrap()
+    }
+
+    /// A product of this class.
+    #[must_use]
+    pub fn product(&self, clinic: usize, class: &str) -> Uuid {
+        let mut records = self.clinic(clinic).batch.records().iter();
+        let of_class = |row: &Row| row.get("product_class").as_text() == Some(class);
+        records
+            .find(|record| record.table.name == "inventory_products" && of_class(&record.row))
+            .map(|record| record.id.0)
+            .unwrap()
+    }
+
     /// A patient of a clinic, by place in the demo data.
     #[must_use]
     pub fn patient(&self, clinic: usize, index: usize) -> (Uuid, &'static Row) {

@@ -15,4 +15,6 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod scope;
+    mod scope_sql;
 }

@@ -16,4 +16,5 @@ mod stories {
     mod convergence;
     mod epochs;
     mod revocation;
+    mod scope;
 }

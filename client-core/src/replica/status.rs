@@ -9,6 +9,7 @@ use neonpro_contract::ids::RecordId;
 use neonpro_contract::limits::CLOCK_AHEAD_WARN_MS;
 use neonpro_contract::time::{ServerInstant, US_PER_MS};
 use rusqlite::params;
+use std::sync::PoisonError;
 
 /// What waits to be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +51,11 @@ pub enum Note {
     AuditDoubted {
         /// `unsigned`, `shrank` or `forked`.
         why: &'static str,
+    },
+    /// Rules on the scope of practice that no pinned publisher signed: they do not count here.
+    ScopeBundleIgnored {
+        /// How many bundles.
+        count: u64,
     },
 }
 
@@ -115,13 +121,15 @@ impl Replica {
     pub fn status(&self) -> Result<Status, ReplicaError> {
         let meta = self.inner.store.meta()?;
         let sync = self.inner.sync.borrow().clone();
-        let (waiting, needs_attention) = self.inner.store.read(|conn| {
+        let (waiting, needs_attention, ignored) = self.inner.store.read(|conn| {
             let waiting = Waiting {
                 edits: outbox::count_waiting(conn)?,
                 records: outbox::count_waiting_records(conn)?,
             };
             let attention = outbox::count_attention(conn)?;
-            Ok::<_, ReplicaError>((waiting, attention))
+            let mut verified = self.inner.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            let ignored = super::scope::count_ignored(conn, &mut verified)?;
+            Ok::<_, ReplicaError>((waiting, attention, ignored))
         })?;
         let first_sync = meta
             .bootstrap
@@ -141,6 +149,9 @@ impl Replica {
         }
         if let Some(why) = &meta.audit_doubt {
             notes.push(Note::AuditDoubted { why: crate::sync::audit::doubt(why) });
+        }
+        if ignored > 0 {
+            notes.push(Note::ScopeBundleIgnored { count: ignored });
         }
         let connection = match meta.stopped {
             Some(reason) => Connection::Stopped { reason },

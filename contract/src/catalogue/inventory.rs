@@ -1,6 +1,8 @@
 //! Stock: products, lots, the ledger of movements and the alerts it raises.
 
-use super::{Default, Facet, Field, Lifecycle, PatientLink, Purpose, Roles, Scope, Table, TableId};
+use super::{
+    Default, Facet, Field, Lifecycle, PRODUCT_CLASSES, PatientLink, Purpose, Roles, Scope, Table, TableId,
+};
 use crate::value::Column;
 
 const GROUP: &str = "Inventory Management";
@@ -51,6 +53,8 @@ pub static INVENTORY_PRODUCTS: Table = Table {
             .about("When created."),
         Field::derived("updated_at", Column::Instant).about("When last changed."),
         Field::derived("duplicate_of", Column::Uuid).about("Live product that already carries this sku."),
+        Field::choice("product_class", PRODUCT_CLASSES)
+            .about("What it is to the rules on scope of practice."),
     ],
     about: "Products the clinic keeps.",
 };

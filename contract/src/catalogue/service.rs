@@ -1,6 +1,6 @@
 //! What the clinics offer: reference data kept from the console.
 
-use super::{Default, Field, Lifecycle, PatientLink, Scope, Table, TableId};
+use super::{BODY_AREAS, Default, Field, Lifecycle, PROCEDURE_CLASSES, PatientLink, Scope, Table, TableId};
 use crate::value::Column;
 
 const GROUP: &str = "Service Management";
@@ -58,6 +58,10 @@ pub static SERVICE_TYPES: Table = Table {
         Field::derived("is_active", Column::Bool).default(Default::Bool(true)).about("Offered."),
         Field::derived("created_at", Column::Instant).about("When created."),
         Field::derived("updated_at", Column::Instant).about("When last changed."),
+        Field::choice("procedure_class", PROCEDURE_CLASSES)
+            .server()
+            .about("What it is to the rules on scope of practice."),
+        Field::choice("body_area", BODY_AREAS).server().about("Where on the body, for those rules."),
     ],
     about: "Procedures the clinics offer.",
 };

@@ -79,6 +79,8 @@ pub static TREATMENT_SESSIONS: Table = Table {
         Field::register("locked_at", Column::Instant).about("When the record was closed."),
         Field::reference("locked_by", "professionals").about("Who closed it."),
         Field::json("addenda").sealed().about("What was added after closing, one key per addendum."),
+        Field::reference("performed_by", "professionals")
+            .about("Who performed it; where empty, whoever wrote it down."),
     ],
     about: "Sessions of a plan of care.",
 };

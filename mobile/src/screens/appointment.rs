@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::forms::appointment::{self as form, Shown};
 use crate::forms::input::FormBody;
 use crate::forms::{Posted, Problems, Wanted, field, text_or_null};
+use crate::read::scope::{self, ScopeView};
 use crate::read::{Record, agenda, attention, badge::Badge, find_record, text as text_of, zone};
 use crate::text;
 use crate::visit::{Visit, done};
@@ -19,6 +20,8 @@ use neonpro_contract::ids::RecordId;
 use serde::Deserialize;
 
 const TABLE: &str = "appointments";
+/// Messages after saving: as usual, and where the scope of practice has something to say.
+const NOTICES: (&str, &str) = ("agendamento", "agendamento_escopo");
 
 /// What an open or new appointment starts from.
 #[derive(Deserialize)]
@@ -98,7 +101,9 @@ pub async fn create(
             wanted.put(field, text_or_null(&patient.to_string()));
         }
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
-            Outcome::Saved(id) => Ok(done(&format!("/agendamentos/{id}"), "agendamento")),
+            Outcome::Saved(id) => {
+                Ok(done(&format!("/agendamentos/{id}"), scope::notice(replica, TABLE, id, NOTICES)?))
+            }
             Outcome::Unchanged => Ok(done("/", "sem_mudanca")),
             Outcome::Refused(refusal) => {
                 let here = visit.at(format!("/agendamentos/novo?paciente={patient}"));
@@ -124,7 +129,7 @@ pub async fn save(
         let wanted = read(replica, &posted, &subject.record)?;
         let here = format!("/agendamentos/{id}");
         match update(replica, &visit, TABLE, id, wanted, posted.corrects())? {
-            Outcome::Saved(_) => Ok(done(&here, "agendamento")),
+            Outcome::Saved(_) => Ok(done(&here, scope::notice(replica, TABLE, id, NOTICES)?)),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
             Outcome::Refused(refusal) => {
                 refused(draw(replica, &visit.at(here), now_us, subject, None, Some(&(posted, refusal)))?)
@@ -186,6 +191,7 @@ fn draw(
         subtitle: Some(patient),
         subtitle_href: Some(format!("/pacientes/{}", subject.patient)),
         warnings: warnings(replica, &subject)?,
+        scope: scope_of(replica, &subject)?,
         form: Some(FormBody {
             action: id.as_deref().map_or("/agendamentos".to_owned(), |id| format!("/agendamentos/{id}")),
             problem: typed.and_then(|(_, refusal)| refusal.problem),
@@ -229,6 +235,12 @@ fn warnings(replica: &Replica, subject: &Subject) -> Result<Vec<&'static str>, F
     }
     let overlaps = agenda::overlaps(replica, professional, (start, end), Some(&id.to_string()))?;
     Ok(if overlaps { vec![text::agenda::OVERLAP] } else { Vec::new() })
+}
+
+/// Shown where the person must know; an agenda in order says nothing.
+fn scope_of(replica: &Replica, subject: &Subject) -> Result<Option<ScopeView>, Failure> {
+    let found = subject.id.map(|id| scope::find_scope(replica, TABLE, id)).transpose()?.flatten();
+    Ok(found.filter(|found| found.tone != "ok"))
 }
 
 fn revision(subject: &Subject) -> String {

@@ -4,6 +4,7 @@ use super::frame::{Frame, Page};
 use crate::failure::Failure;
 use crate::forms::input::FormBody;
 use crate::read::badge::Badge;
+use crate::read::scope::ScopeView;
 use crate::text;
 use askama::Template;
 
@@ -25,6 +26,8 @@ pub struct FormPage {
     pub subtitle_href: Option<String>,
     /// What a person should know first.
     pub warnings: Vec<&'static str>,
+    /// What the scope of practice says of the act.
+    pub scope: Option<ScopeView>,
     /// The form; nothing where it cannot be changed any more.
     pub form: Option<FormBody>,
     /// Label and text, where the form cannot be changed any more.

@@ -5,8 +5,10 @@ use super::frame::{Frame, Page};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::FormBody;
-use crate::forms::{Posted, Problems, session as form};
-use crate::read::{Record, agenda, attention, badge::Badge, care, find_record, number, text as text_of};
+use crate::forms::{Posted, Problems, field, session as form};
+use crate::read::{
+    Record, agenda, attention, badge::Badge, care, find_record, number, scope, text as text_of,
+};
 use crate::screens::patient::consents::care_warning;
 use crate::text;
 use crate::visit::{Visit, done};
@@ -17,8 +19,11 @@ use axum::response::{IntoResponse, Response};
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 const TABLE: &str = "treatment_sessions";
+/// Messages after saving: as usual, and where the scope of practice has something to say.
+const NOTICES: (&str, &str) = ("sessao", "sessao_escopo");
 
 /// What an open or new session starts from.
 #[derive(Deserialize)]
@@ -90,9 +95,18 @@ pub async fn create(
         let posted = Posted::new(pairs);
         let subject = blank(replica, patient, posted.trimmed("treatment_plan_id").to_owned())?;
         let number = care::next_session_number(replica, &subject.plan)?;
-        let wanted = form::read(&posted, &Record::new(), Some(number));
+        let mut wanted = form::read(&posted, &Record::new(), Some(number));
+        if let (Some(field), Some(author)) = (field(TABLE, "performed_by"), visit.author) {
+            wanted.put(field, Json::from(author.to_string()));
+        }
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
-            Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{patient}"), "sessao")),
+            Outcome::Saved(id) => {
+                let notice = scope::notice(replica, TABLE, id, NOTICES)?;
+                let told = notice != NOTICES.0;
+                let next = if told { format!("/sessoes/{id}") } else { format!("/pacientes/{patient}") };
+                Ok(done(&next, notice))
+            }
+            Outcome::Unchanged => Ok(done(&format!("/pacientes/{patient}"), "sessao")),
             Outcome::Refused(refusal) => {
                 let here = visit.at(format!("/pacientes/{patient}/sessoes/nova"));
                 refused(draw(replica, &here, now_us, &subject, None, Some(&(posted, refusal)))?)
@@ -122,7 +136,7 @@ pub async fn save(
             form::read(&posted, &subject.record, None),
             posted.corrects(),
         )? {
-            Outcome::Saved(_) => Ok(done(&here, "sessao")),
+            Outcome::Saved(_) => Ok(done(&here, scope::notice(replica, TABLE, id, NOTICES)?)),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
             Outcome::Refused(refusal) => {
                 refused(draw(replica, &visit.at(here), now_us, &subject, None, Some(&(posted, refusal)))?)
@@ -170,6 +184,7 @@ fn draw(
     if locked {
         warnings = vec![text::patient::SESSION_LOCKED];
     }
+    let scope = subject.id.map(|id| scope::find_scope(replica, TABLE, id)).transpose()?.flatten();
     let name = match subject.patient.parse() {
         Ok(patient) => find_record(replica, "patients", patient)?,
         Err(_) => None,
@@ -181,6 +196,7 @@ fn draw(
         subtitle: name.map(|patient| text_of(&patient, "name").to_owned()),
         subtitle_href: Some(format!("/pacientes/{}", subject.patient)),
         warnings,
+        scope,
         form: if locked { None } else { Some(form_body(replica, subject, typed)?) },
         fixed: if locked { fixed(&subject.record) } else { Vec::new() },
     }

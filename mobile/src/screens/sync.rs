@@ -117,5 +117,6 @@ fn note(note: &Note) -> String {
         Note::ClockOff { by_ms } => text::status::clock_off(*by_ms),
         Note::LeaseExpired { .. } => text::status::LEASE.to_owned(),
         Note::AuditDoubted { .. } => text::status::AUDIT.to_owned(),
+        Note::ScopeBundleIgnored { .. } => text::scope::IGNORED.to_owned(),
     }
 }

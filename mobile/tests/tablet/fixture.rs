@@ -9,6 +9,7 @@ use neonpro_contract::catalogue::table;
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId, RecordId};
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::row::{Row, RowStamp};
+use neonpro_contract::scope_of_practice::SHIPPED;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::validate;
 use neonpro_contract::wire::{BootstrapRecord, Frame, Position, RowsPage};
@@ -232,6 +233,11 @@ fn open_with_clinic(folder: &TempDir, audience: Audience) -> Replica {
         &[(20, member(10, "professional")), (21, member(11, "assistant"))],
     );
     receive(&replica, "service_types", &[(30, json!({"name": "Peeling químico", "duration_minutes": 40}))]);
+    let (rules, signature) = SHIPPED.last().unwrap();
+    let rules: Json = serde_json::from_str(rules).unwrap();
+    let bundle = json!({"version": rules["version"], "in_force_from": rules["in_force_from"],
+        "signature": signature.trim(), "content": rules});
+    receive(&replica, "scope_bundles", &[(40, bundle)]);
     replica.close().unwrap();
     // A first sync has been finished, at feed number 1.
     alter(folder, "UPDATE sync_meta SET cursor = 1, head = 1;");

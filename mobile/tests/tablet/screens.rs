@@ -101,6 +101,29 @@ async fn appointments_and_sessions_are_drawn_new_and_existing() {
 }
 
 #[tokio::test]
+async fn a_session_says_once_what_the_scope_of_practice_says_of_it() {
+    let tablet = Tablet::clinical().reopen_after(
+        "UPDATE professionals SET professional_type = 'aesthetician';
+         UPDATE service_types SET procedure_class = 'injectable';",
+    );
+    let patient = tablet.patient("Ana");
+    let (plan, procedure) = (plan(&tablet, patient).to_string(), crate::fixture::id(30).to_string());
+    let fields = [("treatment_plan_id", plan.as_str()), ("procedure_id", &procedure), ("notes", "Toxina.")];
+    let saved = tablet.post(&format!("/pacientes/{patient}/sessoes"), &fields).await;
+    saved.went_to("/sessoes/");
+    let page = tablet.get(&saved.location).await;
+    page.shows("Leia o que as regras de escopo dizem dela").shows("O registro do que já foi feito é mantido");
+    page.shows("Base legal: Lei 13.643/2018")
+        .shows("Precisa de revisão jurídica nomeada")
+        .shows("Regras: 2026-11");
+    assert_eq!(page.body.matches("Fora do escopo profissional").count(), 1);
+    let session = saved.location.split(['/', '?']).nth(2).unwrap().parse().unwrap();
+    assert_eq!(tablet.row("treatment_sessions", session)["performed_by"], json!(doctor().to_string()));
+    let booked = book(&tablet, patient);
+    tablet.get(&format!("/agendamentos/{booked}")).await.shows("O servidor não aceita o início deste ato");
+}
+
+#[tokio::test]
 async fn what_is_not_here_says_so_in_words() {
     let tablet = Tablet::clinical();
     let missing = crate::fixture::id(77);

@@ -178,6 +178,7 @@ fn session(
         ("patient_feedback", text(scribe.random.word(FEEDBACK))),
         ("satisfaction_rating", mark(scribe.random.between(35, 50))),
         ("session_date", Value::Instant(at)),
+        ("performed_by", Value::Uuid(person)),
     ];
     if let Some((stock, amount)) = used {
         let quantity = rust_decimal::Decimal::new(amount, 3).to_string();

@@ -182,6 +182,28 @@ pub(super) fn authority(
     Ok(())
 }
 
+/// Contested rules of the shipped bundle that concern the demo's practitioners.
+const CONTESTED: [&str; 2] = ["enfermeiro-injetaveis", "biomedico-injetaveis"];
+
+/// What the clinic's administrator decided where the law is contested.
+///
+/// # Errors
+/// A row that no tablet could have written.
+pub(super) fn decisions(scribe: &mut Scribe, team: &Team) -> Result<(), Invalid> {
+    let at = scribe.moment(-900, 10 * 60);
+    for rule in CONTESTED {
+        let fields = vec![
+            ("rule_id", text(rule)),
+            ("choice", text("supervise")),
+            ("reason", text("Demonstração: médica presente na clínica; exige revisão jurídica nomeada")),
+            ("decided_by", Value::Uuid(team.admin)),
+            ("valid_from", Value::Instant(at)),
+        ];
+        scribe.add("scope_decisions", at, Some(team.admin), fields)?;
+    }
+    Ok(())
+}
+
 fn supervision(doctor: Uuid, person: &DemoPerson, at: i64) -> Fields {
     vec![
         ("supervisor_id", Value::Uuid(doctor)),

@@ -9,6 +9,7 @@ use super::{FOUNDED_US, duties};
 use crate::store::load::ReferenceRows;
 use neonpro_contract::catalogue::{Table, table};
 use neonpro_contract::ids::RecordId;
+use neonpro_contract::scope_of_practice::publisher_keys;
 use neonpro_contract::validate::Invalid;
 use neonpro_contract::value::Value;
 use uuid::Uuid;
@@ -43,17 +44,22 @@ pub(super) fn rows(random: &mut Random) -> Result<Vec<(&'static Table, Reference
             ("recovery_time_days", Value::Int(service.recovery_days)),
             ("contraindications", texts(service.contraindications())),
             ("side_effects", texts(service.side_effects())),
+            ("procedure_class", text(service.procedure_class())),
+            ("body_area", service.body_area().map_or(Value::Null, text)),
         ];
         services.push((RecordId(random.id(FOUNDED_US)), row(of("service_types")?, fields)?));
     }
     let settings = settings(random, of("system_settings")?)?;
     let (groups, duties) = duties::reference(random, FOUNDED_US)?;
+    let bundles = crate::scope::shipped_rows(&publisher_keys())
+        .map_err(|_| Invalid::new("scope_bundles", "a bundle its publisher signed"))?;
     Ok(vec![
         (of("service_categories")?, categories),
         (of("service_types")?, services),
         (of("compliance_categories")?, groups),
         (of("compliance_requirements")?, duties),
         (of("system_settings")?, settings),
+        (of("scope_bundles")?, bundles),
     ])
 }
 

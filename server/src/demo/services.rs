@@ -28,6 +28,8 @@ pub(super) struct Service {
     pub(super) tuss: Option<&'static str>,
     /// Who performs it.
     pub(super) class: Class,
+    /// What it is to the rules on scope of practice, where that does not follow from its class.
+    special: Option<&'static str>,
     /// Days of recovery.
     pub(super) recovery_days: i64,
     /// Index of the product it uses up, and thousandths of its unit.
@@ -45,12 +47,16 @@ pub(super) const CATEGORIES: [(&str, &str); 6] = [
 ];
 
 const fn service(category: usize, name: &'static str, minutes: u32, reais: i64, class: Class) -> Service {
-    Service { category, name, minutes, reais, tuss: None, class, recovery_days: 0, uses: None }
+    Service { category, name, minutes, reais, tuss: None, class, special: None, recovery_days: 0, uses: None }
 }
 
 impl Service {
     const fn tuss(mut self, code: &'static str) -> Self {
         self.tuss = Some(code);
+        self
+    }
+    const fn is(mut self, procedure_class: &'static str) -> Self {
+        self.special = Some(procedure_class);
         self
     }
     const fn recovery(mut self, days: i64) -> Self {
@@ -70,6 +76,24 @@ impl Service {
             Class::Care => &["infecção no local"],
         }
     }
+    /// What it is to the rules on scope of practice.
+    pub(super) const fn procedure_class(&self) -> &'static str {
+        match (self.special, self.class) {
+            (Some(class), _) => class,
+            (None, Class::Consultation) => "assessment",
+            (None, Class::Injectable) => "injectable",
+            (None, Class::Energy) => "energy_device",
+            (None, Class::Care) => "superficial_care",
+        }
+    }
+    /// Where on the body, for the services that say so.
+    pub(super) const fn body_area(&self) -> Option<&'static str> {
+        match self.category {
+            4 => Some("body"),
+            5 => Some("face"),
+            _ => None,
+        }
+    }
     /// What is known to happen.
     pub(super) fn side_effects(&self) -> &'static [&'static str] {
         match self.class {
@@ -85,7 +109,9 @@ use Class::{Care, Consultation, Energy, Injectable};
 
 /// The services.
 pub(super) const SERVICES: [Service; 24] = [
-    service(0, "Consulta médica em dermatologia", 30, 450, Consultation).tuss("10101012"),
+    service(0, "Consulta médica em dermatologia", 30, 450, Consultation)
+        .tuss("10101012")
+        .is("medical_consultation"),
     service(0, "Avaliação estética facial", 30, 180, Consultation),
     service(0, "Retorno de procedimento", 15, 0, Consultation),
     service(1, "Toxina botulínica, terço superior", 45, 1_400, Injectable).recovery(2).uses(0, 500),
@@ -94,7 +120,7 @@ pub(super) const SERVICES: [Service; 24] = [
     service(1, "Preenchimento de sulco nasogeniano", 60, 1_700, Injectable).recovery(3).uses(2, 1_000),
     service(1, "Preenchimento de malar", 60, 2_200, Injectable).recovery(4).uses(3, 2_000),
     service(1, "Bioestimulador de colágeno facial", 60, 2_400, Injectable).recovery(3).uses(4, 1_000),
-    service(1, "Fios de sustentação", 90, 2_900, Injectable).recovery(7).uses(6, 6_000),
+    service(1, "Fios de sustentação", 90, 2_900, Injectable).is("thread_lift").recovery(7).uses(6, 6_000),
     service(1, "Intradermoterapia capilar", 45, 420, Injectable).uses(7, 1_000),
     service(1, "Skinbooster", 45, 1_100, Injectable).recovery(2).uses(5, 1_000),
     service(2, "Laser para lesões pigmentadas e vasculares", 45, 900, Energy)
@@ -103,15 +129,26 @@ pub(super) const SERVICES: [Service; 24] = [
         .uses(15, 10_000),
     service(2, "Depilação a laser, área média", 30, 280, Energy).tuss("30101859").uses(15, 20_000),
     service(2, "Luz intensa pulsada", 45, 520, Energy).recovery(2).uses(15, 15_000),
-    service(3, "Peeling químico superficial", 45, 320, Care).tuss("30101417").recovery(3).uses(9, 3_000),
-    service(3, "Peeling químico médio", 60, 780, Injectable).tuss("30101395").recovery(7).uses(10, 2_000),
-    service(3, "Microagulhamento com fatores", 60, 650, Energy).recovery(3).uses(8, 1_000),
-    service(4, "Radiofrequência corporal", 60, 350, Care).uses(15, 30_000),
+    service(3, "Peeling químico superficial", 45, 320, Care)
+        .tuss("30101417")
+        .is("superficial_peel")
+        .recovery(3)
+        .uses(9, 3_000),
+    service(3, "Peeling químico médio", 60, 780, Injectable)
+        .tuss("30101395")
+        .is("medium_peel")
+        .recovery(7)
+        .uses(10, 2_000),
+    service(3, "Microagulhamento com fatores", 60, 650, Energy)
+        .is("microneedling")
+        .recovery(3)
+        .uses(8, 1_000),
+    service(4, "Radiofrequência corporal", 60, 350, Care).is("energy_device").uses(15, 30_000),
     service(4, "Criolipólise, duas áreas", 90, 1_300, Energy).recovery(2).uses(14, 2_000),
     service(4, "Drenagem linfática", 60, 190, Care).uses(16, 15_000),
     service(5, "Limpeza de pele profunda", 75, 240, Care).uses(12, 1_000),
     service(5, "Hidratação facial com máscara", 45, 210, Care).uses(13, 1_000),
-    service(5, "Radiofrequência facial", 45, 290, Care).uses(15, 15_000),
+    service(5, "Radiofrequência facial", 45, 290, Care).is("energy_device").uses(15, 15_000),
 ];
 
 #[cfg(test)]

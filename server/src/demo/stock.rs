@@ -43,6 +43,21 @@ impl Product {
         self.medicine = true;
         self
     }
+    /// What it is to the rules on scope of practice.
+    fn class(&self) -> &'static str {
+        match self.category {
+            "toxinas" => "botulinum_toxin",
+            "preenchedores" => "filler",
+            "bioestimuladores" => "biostimulator",
+            "fios" => "thread",
+            "injetáveis" => "injectable_solution",
+            "peelings" if self.medicine => "medicine",
+            "peelings" => "peel_acid",
+            "cosméticos" => "cosmetic",
+            _ if self.medicine => "topical_anaesthetic",
+            _ => "supply",
+        }
+    }
     const fn cold(mut self) -> Self {
         self.cold = true;
         self
@@ -121,6 +136,7 @@ fn fields_of(maker: &'static str, product: &Product, number: u32) -> Fields {
     vec![
         ("name", text(product.name)),
         ("category", text(product.category)),
+        ("product_class", text(product.class())),
         ("sku", text(format!("AUR-{number:03}"))),
         ("manufacturer", text(maker)),
         ("unit_type", text(product.unit)),

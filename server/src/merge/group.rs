@@ -212,6 +212,7 @@ impl Round<'_> {
             Decision::Unproven => Fate::Quarantined { code: Code::AdmissionFailed },
             Decision::Accept(accepted) => {
                 merged.note_uncovered(&accepted);
+                merged.acts.extend(accepted.acts.iter().cloned());
                 merged.patient_of(candidate, accepted.patient);
                 let numbered = take_over(workspace, *accepted, &mut merged.head.seq);
                 // The author's tablet gave a waiting edit up when it was set aside: it gets the change like everyone else.

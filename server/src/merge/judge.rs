@@ -1,12 +1,14 @@
 //! The judge: decides one edit against the facts and the workspace, without touching the database.
 //!
 //! Order of the questions: known already? device, author, role; then per document: does it exist here, was it admitted,
-//! does its history fit, is the resulting record valid, do its parents exist here, does consent cover it.
+//! does its history fit, is the resulting record valid, do its parents exist here, does consent cover it, does the
+//! scope of practice let it start.
 
 use super::admit::Proof;
 use super::authority;
 use super::facts::Facts;
 use super::intake::Candidate;
+use super::scope::{self, Judged};
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
 use crate::store::consents::event_of;
 use crate::store::documents::DocumentState;
@@ -49,13 +51,15 @@ impl From<Fate> for Stop {
 }
 
 /// An accepted edit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Accepted {
     pub stage: Stage,
     /// Documents whose change is new, with their position in the edit.
     pub changes: Vec<(DocumentId, u16)>,
     /// Safety data taken without cover: an item opens.
     pub uncovered: Vec<(DocumentId, Code)>,
+    /// Acts, with what the scope of practice says of them.
+    pub acts: Vec<Judged>,
     pub patient: Option<PatientId>,
 }
 
@@ -105,8 +109,7 @@ fn stage_edit(
 ) -> Result<Accepted, Stop> {
     let envelope = &candidate.envelope;
     let roles = authority::roles(envelope, facts, workspace).map_err(refused)?;
-    let mut accepted =
-        Accepted { stage: Stage::default(), changes: Vec::new(), uncovered: Vec::new(), patient: None };
+    let mut accepted = Accepted::default();
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
         let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
         if table.facet(change.document.facet).is_none() {
@@ -159,6 +162,7 @@ impl Work<'_> {
         }
         document.state.patient = patient;
         self.check_consent(accepted, &document, &after)?;
+        self.check_scope(accepted, before.as_ref(), &after, patient)?;
         self.advance(&mut document);
         record.dirty.extend(self.changed_columns(&record.row, &after, before.is_none()));
         record.row = after;
@@ -338,6 +342,19 @@ impl Work<'_> {
             }
             Verdict::Quarantine(code) => Err(quarantined(code)),
         }
+    }
+
+    fn check_scope(
+        &self,
+        accepted: &mut Accepted,
+        before: Option<&Row>,
+        after: &Row,
+        patient: Option<PatientId>,
+    ) -> Result<(), Fate> {
+        let known = (self.workspace, &accepted.stage);
+        let judged = scope::judge(self.change.document, (before, after), self.envelope, known, patient)?;
+        accepted.acts.extend(judged);
+        Ok(())
     }
 
     /// Moves the document's state past the change.

@@ -2,6 +2,7 @@
 
 use super::intake::{Candidate, Rejected};
 use super::judge::Accepted;
+use super::scope::Judged;
 use super::workspace::{OpenDocument, RecordKey, Stage, Workspace};
 use crate::reconcile;
 use crate::store::audit::AuditRecord;
@@ -11,6 +12,7 @@ use crate::store::edits::{EditRecord, document_key};
 use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::heads::Head;
 use crate::store::items::NewItem;
+use crate::store::scope::ScopeRecord;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
 use neonpro_contract::edit::DocumentId;
@@ -32,6 +34,7 @@ pub(super) struct Merged {
     pub settled: Vec<String>,
     pub audit: Vec<AuditRecord>,
     pub consents_came: bool,
+    pub acts: Vec<Judged>,
     touched: BTreeSet<String>,
     patients: HashMap<Uuid, PatientId>,
 }
@@ -47,6 +50,7 @@ impl Merged {
             settled: Vec::new(),
             audit: Vec::new(),
             consents_came: false,
+            acts: Vec::new(),
             touched: BTreeSet::new(),
             patients: HashMap::new(),
         }
@@ -207,6 +211,8 @@ pub(super) async fn write(
     reconcile::fields::detect(workspace, &mut merged.items, &mut merged.settled);
     reconcile::agenda::detect(scoped, workspace, &mut merged.items, &mut merged.settled).await?;
     reconcile::stock::detect(scoped, workspace, &mut merged.items).await?;
+    reconcile::scope::detect(&merged.acts, workspace, &mut merged.items, &mut merged.settled);
+    keep_verdicts(scoped, merged).await?;
     let appended = number_server_rows(scoped, workspace, merged).await?;
     let documents = finish_documents(workspace, merged, appended);
     scoped.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;
@@ -219,6 +225,20 @@ pub(super) async fn write(
     scoped.upsert_head(&merged.head).await?;
     crate::crash_point!("merge.before_commit");
     Ok(())
+}
+
+/// Keeps what was said about each act, with the version of the rules that said it.
+async fn keep_verdicts(scoped: &mut Scoped, merged: &Merged) -> StoreResult<()> {
+    let records: Vec<ScopeRecord<'_>> = merged
+        .acts
+        .iter()
+        .filter_map(|judged| {
+            let (act, verdict) = judged.act.as_ref()?;
+            let (table, record) = (judged.document.table.0, judged.document.record.0);
+            Some(ScopeRecord { table, record, edit: judged.edit, act, verdict })
+        })
+        .collect();
+    scoped.append_scope_verdicts(&records, merged.now).await
 }
 
 /// Inserts new records and updates changed columns, tables in the order of their references.

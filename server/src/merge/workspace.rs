@@ -9,6 +9,7 @@ use neonpro_contract::document::{Dispute, Document, DocumentError};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::PatientId;
 use neonpro_contract::row::{Row, RowStamp};
+use neonpro_contract::scope_of_practice::Facts;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -48,6 +49,8 @@ pub(crate) struct Workspace {
     pub documents: HashMap<DocumentId, OpenDocument>,
     pub records: HashMap<RecordKey, OpenRecord>,
     pub consents: HashMap<PatientId, Vec<ConsentEvent>>,
+    /// What verdicts on the scope of practice are drawn from.
+    pub scope: Facts,
     /// Records that exist, by what was read or accepted here.
     pub existing: HashSet<RecordKey>,
     /// Documents some edit of which is set aside.

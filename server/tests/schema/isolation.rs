@@ -219,6 +219,7 @@ async fn a_ledger_row_says_the_same_for_ever() {
         ("inventory_transactions", "quantity = quantity + 1"),
         ("data_consent_records", "consent_given = not consent_given"),
         ("treatment_assessments", "assessment_type = 'outra'"),
+        ("scope_decisions", "reason = 'outro'"),
     ] {
         let refusal = run(&mut server, &format!("update {table} set {change}")).await.unwrap_err();
         assert_eq!(refusal.constraint, Some(format!("{table}_append_only_check")));

@@ -91,7 +91,7 @@ async fn rules(db: &mut Database, clinic: &Clinic, rules: &[(bool, bool, &str)])
 
 #[tokio::test]
 async fn what_no_rule_names_is_not_authorised() {
-    const NO_RULE: &str = "f prohibited Nenhuma regra vigente autoriza este ato";
+    const NO_RULE: &str = "f unruled Nenhuma regra vigente autoriza este ato";
     let mut db = Database::create().await;
     let (clinic, mut server) = start(&mut db).await;
     rules(&mut db, &clinic, &[]).await;

@@ -115,6 +115,7 @@ fn draw(
         subtitle: None,
         subtitle_href: None,
         warnings: Vec::new(),
+        scope: None,
         form: Some(form),
         fixed: Vec::new(),
     }
