@@ -7,6 +7,7 @@ mod body;
 mod handshake;
 mod page;
 mod push;
+mod receipts;
 mod repair;
 mod rows;
 
@@ -14,6 +15,7 @@ pub use body::{pack, unpack};
 pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};
 pub use page::{Ack, Entry, LiveDocument, Page};
 pub use push::{EditFate, Fates, Push};
+pub use receipts::{Receipt, Receipts, Received};
 pub use repair::{BUCKETS, Buckets, Repair, bucket};
 pub use rows::{BootstrapRecord, Position, RecordFacet, RowsPage};
 
@@ -61,6 +63,12 @@ pub enum Frame {
     /// Either side: closing, and when to come back.
     #[n(10)]
     Bye(#[n(0)] Bye),
+    /// Tablet → server: withdrawn documents are gone from here.
+    #[n(11)]
+    Receipts(#[n(0)] Receipts),
+    /// Server → tablet: these receipts are kept.
+    #[n(12)]
+    Received(#[n(0)] Received),
 }
 
 /// Bytes that are not a frame.
@@ -113,6 +121,8 @@ impl Frame {
             Self::Buckets(_) => "buckets",
             Self::Repair(_) => "repair",
             Self::Bye(_) => "bye",
+            Self::Receipts(_) => "receipts",
+            Self::Received(_) => "received",
         }
     }
 }

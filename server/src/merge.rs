@@ -4,6 +4,7 @@
 //! transaction). The task belongs to nobody's socket: a dropped connection cancels nothing. Invariant: an accepted
 //! edit is committed and an ancestor of its documents' heads before anyone hears of it.
 
+mod consents;
 mod facts;
 mod group;
 mod intake;

@@ -7,4 +7,5 @@ pub mod agenda;
 pub mod consent;
 pub mod duplicates;
 pub mod fields;
+pub mod purges;
 pub mod stock;

@@ -18,6 +18,7 @@ pub mod literal;
 pub mod load;
 pub mod matters;
 pub mod people;
+pub mod receipts;
 pub mod reference;
 pub mod unnumbered;
 

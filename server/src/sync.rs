@@ -5,5 +5,6 @@ mod handshake;
 mod outbox;
 mod page;
 mod puller;
+mod purges;
 mod repair;
 pub mod session;

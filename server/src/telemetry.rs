@@ -32,6 +32,8 @@ pub struct Metrics {
     pub bytes_sent: Counter,
     /// Digest disagreements: each is a defect to be found.
     pub digest_mismatches: Counter,
+    /// Devices that have not confirmed a purge in time.
+    pub purges_overdue: Gauge,
     /// Duration of group commits.
     pub merge_seconds: Histogram,
 }
@@ -46,6 +48,7 @@ impl Default for Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             digest_mismatches: Counter::default(),
+            purges_overdue: Gauge::default(),
             merge_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             registry: Registry::default(),
         };
@@ -60,6 +63,11 @@ impl Default for Metrics {
         );
         registry.register_with_unit("sent", "Frames sent", Unit::Bytes, metrics.bytes_sent.clone());
         registry.register("digest_mismatches", "Digest disagreements", metrics.digest_mismatches.clone());
+        registry.register(
+            "purges_overdue",
+            "Devices that have not confirmed a purge in time",
+            metrics.purges_overdue.clone(),
+        );
         registry.register_with_unit("merge", "Group commits", Unit::Seconds, metrics.merge_seconds.clone());
         Self { registry, ..metrics }
     }

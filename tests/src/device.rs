@@ -155,6 +155,23 @@ impl Device {
         (record, self.edit(author, &[(document("data_consent_records", record, 0), true, ops)]))
     }
 
+    /// A session of a plan.
+    pub fn session(&mut self, author: AuthorId, plan: Uuid, record: Uuid) -> Incoming {
+        let ops = vec![put("treatment_plan_id", json!(plan)), put("session_number", json!(1))];
+        self.edit(author, &[(document("treatment_sessions", record, 0), true, ops)])
+    }
+
+    /// A photograph of a patient.
+    pub fn photo(&mut self, author: AuthorId, patient: Uuid, record: Uuid, title: &str) -> Incoming {
+        let ops = vec![
+            put("patient_id", json!(patient)),
+            put("document_type", json!("photo")),
+            put("title", json!(title)),
+            put("file_url", json!("blob:0")),
+        ];
+        self.edit(author, &[(document("patient_documents", record, 0), true, ops)])
+    }
+
     /// A treatment plan.
     pub fn plan(&mut self, author: AuthorId, patient: Uuid, record: Uuid) -> Incoming {
         let ops = vec![

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// The key of every tablet's file.
+pub const KEY: [u8; 32] = [7; 32];
+
 /// Longest wait for a state before a test fails.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
@@ -63,8 +66,7 @@ impl Fleet {
     pub async fn tablet_for(&self, clinic: ClinicId, audience: Audience, name: &str) -> Tablet {
         let ticket = self.ticket(clinic, audience).await;
         let path = self.dir.path().join(format!("{name}.replica"));
-        let key = [7u8; 32];
-        let replica = enrol(&ticket, &path, ReplicaKey::new(key), name, Clock::system()).await.unwrap();
+        let replica = enrol(&ticket, &path, ReplicaKey::new(KEY), name, Clock::system()).await.unwrap();
         let handle = replica.start_sync(SyncOptions { online: false, ..SyncOptions::default() });
         Tablet { replica, handle, path }
     }

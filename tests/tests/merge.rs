@@ -13,4 +13,5 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod withdrawal;
 }

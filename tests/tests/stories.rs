@@ -12,6 +12,7 @@
 mod stories {
     mod attack;
     mod boundaries;
+    mod consent;
     mod convergence;
     mod epochs;
 }

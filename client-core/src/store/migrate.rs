@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_sync.sql"),
     include_str!("../../../migrations/sqlite/0002_seen.sql"),
+    include_str!("../../../migrations/sqlite/0003_receipts.sql"),
 ];
 
 /// Runs what is missing.

@@ -222,6 +222,10 @@ impl Driver {
                 self.job(move |replica| replica.receive_fates(&sent, &fates).map(Event::Applied));
             }
             Action::Sum => self.job(|replica| replica.sum_buckets().map(Event::Summed)),
+            Action::TakeReceipts => self.job(|replica| replica.take_receipts().map(Event::Purged)),
+            Action::ForgetReceipts(received) => {
+                self.job(move |replica| replica.forget_receipts(&received).map(Event::Forgotten));
+            }
             Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
             Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
             Action::MarkStopped(reason) => {

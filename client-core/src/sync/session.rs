@@ -3,7 +3,7 @@
 use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, intents, outbox, schema};
+use crate::store::{Tx, intents, outbox, receipts, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};
 use neonpro_contract::digest::Digest;
@@ -28,6 +28,8 @@ pub(crate) struct Opened {
     pub start_over: bool,
     pub push_bytes: usize,
     pub waiting: u64,
+    /// Purge receipts wait for the server's word.
+    pub receipts: bool,
 }
 
 impl Replica {
@@ -144,6 +146,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         start_over: restored,
         push_bytes: usize::try_from(welcome.push_bytes).unwrap_or(usize::MAX),
         waiting: outbox::count_waiting(&tx.sql)?,
+        receipts: receipts::any(&tx.sql)?,
     })
 }
 

@@ -3,9 +3,10 @@
 //! When the database itself refuses (a constraint nobody foresaw), the group is split in halves until the guilty edit
 //! stands alone; that one is quarantined as `projection_failed`, the others go through.
 
+use super::consents;
 use super::facts;
 use super::intake::{Candidate, Incoming, Rejected, Taken, reread, take_all};
-use super::judge::{Decision, derive_consents, judge, take_over};
+use super::judge::{Decision, judge, take_over};
 use super::persist::{self, Merged};
 use super::workspace::Workspace;
 use crate::actor::Actor;
@@ -115,7 +116,7 @@ impl Round<'_> {
             }
             (turn, put_off) = (later, false);
         }
-        derive_consents(&mut workspace);
+        consents::settle(&mut scoped, &mut workspace, &mut merged).await?;
         for rejected in taken.iter().filter_map(|edit| edit.as_ref().err()) {
             merged.edits.extend(refused_record(rejected));
             merged.audit_rejected(rejected);

@@ -6,10 +6,9 @@
 use super::facts::Facts;
 use super::intake::Candidate;
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
-use crate::store::consents::event_of;
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, Table};
-use neonpro_contract::consent::{Verdict, cover, judge as judge_consent, standing};
+use neonpro_contract::consent::{ConsentEvent, Verdict, cover, judge as judge_consent, standing};
 use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
 use neonpro_contract::fate::{Code, Fate};
@@ -18,7 +17,6 @@ use neonpro_contract::permissions::{may_write, purpose};
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::validate;
-use neonpro_contract::value::Value;
 use std::collections::BTreeSet;
 
 /// What the judge decided.
@@ -208,7 +206,7 @@ impl Work<'_> {
     fn missing_dependency(&self, open: &OpenDocument) -> Fate {
         if self.depends_on_set_aside(&self.change.document) {
             quarantined(Code::DependsOnSetAside)
-        } else if open.fingerprint_before.is_none() && open.state.live_changes == 0 {
+        } else if open.fingerprint_before.is_none() && open.state.live_changes == 0 && !open.state.withdrawn {
             // A change to a record that is not here: another clinic's, or nobody's.
             refused(Code::NotFound)
         } else {
@@ -296,7 +294,7 @@ impl Work<'_> {
         let none = Vec::new();
         let events = self.workspace.consents.get(&patient).unwrap_or(&none);
         let cover = cover(
-            standing(events, purpose),
+            standing(events, purpose, self.now.0),
             events,
             purpose,
             self.envelope.capture(),
@@ -360,7 +358,13 @@ pub(super) fn take_over(
         record.stamp.feed_seq = *seq;
         if record.table.name == "data_consent_records" {
             let captured = record.stamp.captured_at.map_or(0, |at| at.0);
-            let event = event_of(id.record, &record.row, captured, Some(*seq));
+            let event = ConsentEvent::of_row(
+                id.record,
+                &record.row,
+                captured,
+                Some(record.stamp.merged_at),
+                Some(*seq),
+            );
             let patient = record.row.get("patient_id").as_uuid().map(PatientId);
             if let (Some(event), Some(patient)) = (event, patient) {
                 let events = workspace.consents.entry(patient).or_default();
@@ -372,34 +376,4 @@ pub(super) fn take_over(
         }
     }
     numbered
-}
-
-/// Recomputes the consent booleans of patients whose consents changed.
-pub(super) fn derive_consents(workspace: &mut Workspace) {
-    use neonpro_contract::consent::Standing;
-    let Some(patients) = neonpro_contract::catalogue::table("patients") else { return };
-    for patient in std::mem::take(&mut workspace.consents_changed) {
-        let events = workspace.consents.get(&patient).cloned().unwrap_or_default();
-        let granted = |purpose| Value::Bool(matches!(standing(&events, purpose), Standing::Granted { .. }));
-        let key = (patients.id, patient.0);
-        let Some(record) = workspace.records.get_mut(&key) else { continue };
-        let columns = [
-            ("photo_consent", granted(Purpose::Photography)),
-            ("data_processing_consent", granted(Purpose::Treatment)),
-            ("marketing_consent", granted(Purpose::Marketing)),
-        ];
-        let untouched = record.dirty.is_empty();
-        for (name, value) in columns {
-            if let Some((index, _)) = patients.field(name)
-                && *record.row.at(index) != value
-            {
-                record.row.set_at(index, value);
-                record.dirty.insert(index);
-                record.derived_dirty = true;
-            }
-        }
-        if untouched && !record.dirty.is_empty() {
-            workspace.order.push(key);
-        }
-    }
 }

@@ -11,6 +11,7 @@ use crate::store::edits::{EditRecord, document_key};
 use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::heads::Head;
 use crate::store::items::NewItem;
+use crate::store::receipts::PurgeOrder;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
 use neonpro_contract::edit::DocumentId;
@@ -31,6 +32,8 @@ pub(super) struct Merged {
     pub items: Vec<NewItem>,
     pub settled: Vec<String>,
     pub audit: Vec<AuditRecord>,
+    /// Documents devices must purge.
+    pub purges: Vec<PurgeOrder>,
     pub consents_came: bool,
     touched: BTreeSet<String>,
     patients: HashMap<Uuid, PatientId>,
@@ -46,6 +49,7 @@ impl Merged {
             items: Vec::new(),
             settled: Vec::new(),
             audit: Vec::new(),
+            purges: Vec::new(),
             consents_came: false,
             touched: BTreeSet::new(),
             patients: HashMap::new(),
@@ -149,7 +153,7 @@ impl Merged {
         });
     }
 
-    fn next_seq(&mut self) -> i64 {
+    pub fn next_seq(&mut self) -> i64 {
         self.head.seq = self.head.seq.saturating_add(1);
         self.head.seq
     }
@@ -210,6 +214,7 @@ pub(super) async fn write(
     scoped.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;
     scoped.upsert_edits(&merged.edits, merged.now).await?;
     scoped.append_feed(&merged.feed, merged.now).await?;
+    scoped.append_purge_orders(&merged.purges, merged.now).await?;
     scoped.append_audit(&merged.audit, merged.now).await?;
     crate::crash_point!("merge.before_items");
     scoped.upsert_items(&merged.items, merged.now).await?;
@@ -313,7 +318,9 @@ fn finish_documents(
             if let Some(before) = open.fingerprint_before {
                 digest.remove(before);
             }
-            digest.add(open.state.fingerprint());
+            if let Some(term) = open.state.term() {
+                digest.add(term);
+            }
         }
         written.push(open.state.clone());
     }
