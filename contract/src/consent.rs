@@ -5,6 +5,7 @@
 //! a capture interval straddles a withdrawal, the verdict is the cautious one.
 
 use crate::catalogue::{Facet, Purpose};
+use crate::edit::DocumentId;
 use crate::fate::Code;
 use crate::ids::RecordId;
 use crate::row::Row;
@@ -206,6 +207,42 @@ pub fn cover(
         Standing::Granted { .. } if in_force || !ended() => Cover::Covered,
         Standing::Expired { .. } | Standing::Withdrawn { .. } if in_force => Cover::BeforeWithdrawal,
         Standing::Granted { .. } | Standing::Expired { .. } | Standing::Withdrawn { .. } => Cover::After,
+    }
+}
+
+/// What a decision about one document rested on, for the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The document.
+    pub document: DocumentId,
+    /// Its purpose.
+    pub purpose: Purpose,
+    /// Where the patient stood when the server judged.
+    pub standing: &'static str,
+    /// How the capture related to it.
+    pub cover: Cover,
+    /// The event the standing rests on, its version and its feed number; `None` where nobody was ever asked.
+    pub ground: Option<(RecordId, i64, Option<i64>)>,
+}
+
+impl Evidence {
+    /// Gathers it.
+    #[must_use]
+    pub fn of(
+        document: DocumentId,
+        purpose: Purpose,
+        standing: Standing,
+        cover: Cover,
+        events: &[ConsentEvent],
+    ) -> Self {
+        let ground = ground(events, purpose).map(|event| (event.id, event.version, event.feed_seq));
+        Self { document, purpose, standing: standing.name(), cover, ground }
+    }
+
+    /// The cell of the table that decided, as `purpose/cover`.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        format!("{}/{}", self.purpose.name(), self.cover.name())
     }
 }
 

@@ -31,3 +31,18 @@ create policy clinic_isolation on sync.receipts
     using (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid)
     with check (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid);
 grant select, insert, update (purged_at, received_at, how) on sync.receipts to neonpro_server;
+
+-- A grant expires without a write. How far a job has looked; what comes later with an expiry already past is settled by
+-- the merge that brings it.
+create index data_consent_records_expiry on data_consent_records (clinic_id, expiry_date)
+    where expiry_date is not null;
+create table sync.consent_looks (
+    clinic_id uuid primary key,
+    expiries_seen_until timestamptz not null
+);
+alter table sync.consent_looks enable row level security;
+alter table sync.consent_looks force row level security;
+create policy clinic_isolation on sync.consent_looks
+    using (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid)
+    with check (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid);
+grant select, insert, update (expiries_seen_until) on sync.consent_looks to neonpro_server;

@@ -212,5 +212,6 @@ fn migrator() -> Migrator {
         4 "0004_automation",
         5 "0005_sync",
         6 "0006_questions",
+        7 "0007_withdrawal",
     ])
 }

@@ -38,6 +38,11 @@ async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
             tracing::info!(%clinic, flattened, "flattened quiet documents");
             state.merger.wake(clinic);
         }
+        let expired = crate::merge::settle_expired(&state.store, clinic, crate::clock::now()).await?;
+        if expired > 0 {
+            tracing::info!(%clinic, expired, "settled expired consents");
+            state.merger.wake(clinic);
+        }
         overdue = overdue.saturating_add(watch_purges(&state.store, clinic, crate::clock::now()).await?);
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));

@@ -12,6 +12,7 @@ mod judge;
 mod persist;
 mod workspace;
 
+pub use consents::settle_expired;
 pub use intake::Incoming;
 pub(crate) use workspace::Workspace;
 

@@ -123,6 +123,13 @@ impl World {
         assert_eq!(head.digest(Audience::Clinical), sum, "the digest kept up");
     }
 
+    /// The detail of the clinic's last entry in the audit.
+    pub async fn last_audit(&self, clinic: ClinicId) -> serde_json::Value {
+        let sql = "select detail from sync.audit where clinic_id = $1 order by id desc limit 1";
+        let mut admin = self.database.admin().await;
+        sqlx_core::query_scalar::query_scalar(sql).bind(clinic.0).fetch_one(&mut admin).await.unwrap()
+    }
+
     /// A canonical row as the server sees it.
     pub async fn row(&self, clinic: ClinicId, name: &str, id: Uuid) -> Option<Row> {
         let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();

@@ -10,6 +10,7 @@ use super::judge::{Decision, judge, take_over};
 use super::persist::{self, Merged};
 use super::workspace::Workspace;
 use crate::actor::Actor;
+use crate::reconcile;
 use crate::store::edits::{EditRecord, WaitingEdit};
 use crate::store::{Store, StoreResult};
 use neonpro_contract::catalogue::FacetId;
@@ -102,7 +103,7 @@ impl Round<'_> {
                             continue;
                         }
                         // Judged ahead of its place: the record it points at may be made by an edit that came before it.
-                        Decision::Aside(Fate::Refused { code: Code::NotFound })
+                        Decision::Aside(Fate::Refused { code: Code::NotFound }, _)
                             if put_off && leads(candidate) =>
                         {
                             later.push(index);
@@ -136,8 +137,19 @@ impl Round<'_> {
         merged: &mut Merged,
     ) -> Fate {
         match decision {
-            Decision::Aside(fate) | Decision::Known(fate) => fate,
-            Decision::Accept(accepted) => {
+            Decision::Known(fate) => fate,
+            Decision::Aside(fate, evidence) => {
+                if !self.retry {
+                    merged.note_too_late(candidate, &evidence, &fate, workspace);
+                }
+                merged.note_evidence(candidate, evidence);
+                fate
+            }
+            Decision::Accept(mut accepted) => {
+                merged.note_evidence(candidate, std::mem::take(&mut accepted.evidence));
+                if self.retry {
+                    merged.settled.push(reconcile::consent::too_late_matter(candidate.envelope.edit));
+                }
                 merged.note_uncovered(&accepted);
                 merged.patient_of(candidate, accepted.patient);
                 let numbered = take_over(workspace, *accepted, &mut merged.head.seq);

@@ -8,7 +8,7 @@ use super::intake::Candidate;
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, Table};
-use neonpro_contract::consent::{ConsentEvent, Verdict, cover, judge as judge_consent, standing};
+use neonpro_contract::consent::{ConsentEvent, Evidence, Verdict, cover, judge as judge_consent, standing};
 use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
 use neonpro_contract::fate::{Code, Fate};
@@ -24,20 +24,22 @@ use std::collections::BTreeSet;
 pub(super) enum Decision {
     /// Merge it: the stage replaces the originals. Items to open because of consent.
     Accept(Box<Accepted>),
-    /// Not merged.
-    Aside(Fate),
+    /// Not merged. What was asked about consent on the way.
+    Aside(Fate, Vec<Evidence>),
     /// Decided earlier: told again, and nothing is written a second time.
     Known(Fate),
 }
 
 /// An accepted edit.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Accepted {
     pub stage: Stage,
     /// Documents whose change is new, with their position in the edit.
     pub changes: Vec<(DocumentId, u16)>,
     /// Safety data taken without cover: an item opens.
     pub uncovered: Vec<(DocumentId, Code)>,
+    /// What was asked about consent.
+    pub evidence: Vec<Evidence>,
     pub patient: Option<PatientId>,
 }
 
@@ -55,9 +57,10 @@ pub(super) fn judge(
             return Decision::Known(known.fate.clone());
         }
     }
-    match stage_edit(candidate, facts, workspace, now) {
-        Ok(accepted) => Decision::Accept(Box::new(accepted)),
-        Err(fate) => Decision::Aside(fate),
+    let mut accepted = Accepted::default();
+    match stage_edit(candidate, facts, workspace, now, &mut accepted) {
+        Ok(()) => Decision::Accept(Box::new(accepted)),
+        Err(fate) => Decision::Aside(fate, accepted.evidence),
     }
 }
 
@@ -74,7 +77,8 @@ fn stage_edit(
     facts: &Facts,
     workspace: &Workspace,
     now: ServerInstant,
-) -> Result<Accepted, Fate> {
+    accepted: &mut Accepted,
+) -> Result<(), Fate> {
     let envelope = &candidate.envelope;
     if !facts.active_devices.contains(&envelope.device.0) {
         return Err(refused(Code::DeviceRevoked));
@@ -82,8 +86,6 @@ fn stage_edit(
     let Some(roles) = facts.roles.get(&envelope.author.0) else {
         return Err(refused(Code::NotFound));
     };
-    let mut accepted =
-        Accepted { stage: Stage::default(), changes: Vec::new(), uncovered: Vec::new(), patient: None };
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
         let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
         if table.facet(change.document.facet).is_none() {
@@ -93,11 +95,11 @@ fn stage_edit(
             return Err(refused(Code::RoleNotAllowed));
         }
         let work = Work { table, change, parsed, envelope, workspace, now };
-        if work.stage(&mut accepted)? {
+        if work.stage(accepted)? {
             accepted.changes.push((change.document, u16::try_from(position).unwrap_or(u16::MAX)));
         }
     }
-    Ok(accepted)
+    Ok(())
 }
 
 /// One change of one edit.
@@ -293,13 +295,9 @@ impl Work<'_> {
         let Some(patient) = open.state.patient else { return Ok(()) };
         let none = Vec::new();
         let events = self.workspace.consents.get(&patient).unwrap_or(&none);
-        let cover = cover(
-            standing(events, purpose, self.now.0),
-            events,
-            purpose,
-            self.envelope.capture(),
-            self.envelope.seen_seq,
-        );
+        let standing = standing(events, purpose, self.now.0);
+        let cover = cover(standing, events, purpose, self.envelope.capture(), self.envelope.seen_seq);
+        accepted.evidence.push(Evidence::of(self.change.document, purpose, standing, cover, events));
         match judge_consent(facet, purpose, cover) {
             Verdict::Accept => Ok(()),
             Verdict::AcceptWithItem(code) => {

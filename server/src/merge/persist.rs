@@ -14,6 +14,7 @@ use crate::store::items::NewItem;
 use crate::store::receipts::PurgeOrder;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
+use neonpro_contract::consent::{Cover, Evidence};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{DeviceId, PatientId, RecordId};
@@ -37,6 +38,8 @@ pub(super) struct Merged {
     pub consents_came: bool,
     touched: BTreeSet<String>,
     patients: HashMap<Uuid, PatientId>,
+    /// What was asked about consent, by edit.
+    evidence: HashMap<Uuid, Vec<Evidence>>,
 }
 
 impl Merged {
@@ -53,6 +56,7 @@ impl Merged {
             consents_came: false,
             touched: BTreeSet::new(),
             patients: HashMap::new(),
+            evidence: HashMap::new(),
         }
     }
 
@@ -71,6 +75,25 @@ impl Merged {
     pub fn note_uncovered(&mut self, accepted: &Accepted) {
         for (id, code) in &accepted.uncovered {
             self.items.push(reconcile::consent::uncovered(id, *code, accepted.patient));
+        }
+    }
+
+    pub fn note_evidence(&mut self, candidate: &Candidate, evidence: Vec<Evidence>) {
+        self.evidence.insert(candidate.envelope.edit.0, evidence);
+    }
+
+    /// What was captured while a consent lasted and arrived after its end is kept aside, and a person decides.
+    pub fn note_too_late(
+        &mut self,
+        candidate: &Candidate,
+        evidence: &[Evidence],
+        fate: &Fate,
+        workspace: &Workspace,
+    ) {
+        let late = evidence.iter().find(|asked| asked.cover == Cover::BeforeWithdrawal);
+        if let (Some(late), Fate::Quarantined { code: Code::ConsentWithdrawn }) = (late, fate) {
+            let patient = patient_of(workspace, candidate);
+            self.items.push(reconcile::consent::too_late(&candidate.envelope, late, patient));
         }
     }
 
@@ -125,7 +148,10 @@ impl Merged {
             author: Some(envelope.author.0),
             edit: Some(envelope.edit.0),
             code,
-            detail: json!({ "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+            detail: json!({
+                "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "consent": self.evidence.remove(&envelope.edit.0).iter().flatten().map(evidence).collect::<Vec<_>>(),
+            }),
         });
         self.edits.push(EditRecord {
             id: envelope.edit.0,
@@ -171,6 +197,18 @@ impl Merged {
         });
         seq
     }
+}
+
+/// What a decision about consent rested on, without patient data.
+fn evidence(asked: &Evidence) -> serde_json::Value {
+    json!({
+        "document": asked.document.to_string(),
+        "rule": asked.rule(),
+        "standing": asked.standing,
+        "event": asked.ground.map(|(event, _, _)| event),
+        "version": asked.ground.map(|(_, version, _)| version),
+        "event_seq": asked.ground.and_then(|(_, _, seq)| seq),
+    })
 }
 
 /// The patient an edit concerns, also when it was not merged: a consent that comes later finds it by this.

@@ -9,6 +9,7 @@ use neonpro_contract::wire::Receipt;
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::jobs::watch_purges;
+use neonpro_server::merge::settle_expired;
 use neonpro_server::store::devices::Seen;
 use neonpro_server::store::feed::FeedKind;
 use neonpro_server::store::receipts::OpenPurges;
@@ -245,4 +246,80 @@ async fn a_revoked_device_ends_the_alarm_and_stays_listed_as_one_that_never_conf
         open.iter().map(|open| (open.device, open.active)).collect::<Vec<_>>(),
         [(tablet.id.0, false)]
     );
+}
+
+#[tokio::test]
+async fn a_photo_taken_before_the_withdrawal_and_arriving_after_is_given_to_nobody_and_shown_to_a_person() {
+    let mut case = Case::new().await;
+    let withdrawal = case.consent("photography", false, &[]).await;
+    let photo = fresh_id(now());
+    case.device.captured_at = Some(now().0 - HOUR);
+    let taken = case.device.photo(case.author, case.patient, photo, "Tarde");
+    case.device.captured_at = None;
+    let fates = case.world.push(case.clinic, vec![taken]).await;
+    assert_eq!(fates, [Fate::Quarantined { code: Code::ConsentWithdrawn }]);
+    assert!(case.world.row(case.clinic, "patient_documents", photo).await.is_none());
+    assert_eq!(case.items().await, ["consent_photos/captured_before_withdrawal"]);
+    let audit = case.world.last_audit(case.clinic).await;
+    let asked = &audit["consent"][0];
+    assert_eq!(asked["rule"], "photography/before_withdrawal");
+    assert_eq!((&asked["event"], &asked["version"]), (&serde_json::json!(withdrawal), &serde_json::json!(1)));
+    case.consent("photography", true, &[withdrawal]).await;
+    assert!(
+        case.world.row(case.clinic, "patient_documents", photo).await.is_some(),
+        "released by the new grant"
+    );
+    assert_eq!(case.items().await, Vec::<String>::new(), "and decided with it");
+    case.world.assert_digest(case.clinic).await;
+}
+
+#[tokio::test]
+async fn a_withdrawn_consent_to_treatment_opens_an_item_until_it_is_given_again() {
+    let mut case = Case::new().await;
+    let withdrawal = case.consent("treatment", false, &[]).await;
+    assert_eq!(case.items().await, ["consent_photos/processing_ended"]);
+    let row = case.world.row(case.clinic, "patients", case.patient).await.unwrap();
+    assert_eq!(row.get("data_processing_consent"), &neonpro_contract::value::Value::Bool(false));
+    case.consent("treatment", true, &[withdrawal]).await;
+    assert_eq!(case.items().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_merged_before_an_earlier_withdrawal_arrived_stays_and_a_person_is_told() {
+    let mut case = Case::new().await;
+    let plan = case.device.plan(case.author, case.patient, fresh_id(now()));
+    case.world.push(case.clinic, vec![plan]).await;
+    case.device.captured_at = Some(now().0 - HOUR);
+    case.consent("treatment", false, &[]).await;
+    let mut items = case.items().await;
+    items.sort();
+    assert_eq!(items, ["consent_photos/captured_after_withdrawal", "consent_photos/processing_ended"]);
+    assert_eq!(case.withdrawn().await, [false; 5]);
+}
+
+#[tokio::test]
+async fn a_grant_that_expires_turns_the_boolean_and_withdraws_its_documents_on_the_day() {
+    let mut case = Case::new().await;
+    let withdrawal = case.consent("photography", false, &[]).await;
+    let until = now().0 + 24 * HOUR;
+    let kind = ("photography", true);
+    let (_, grant) = case.device.consent_until(case.author, case.patient, kind, Some(until), &[withdrawal]);
+    case.world.push(case.clinic, vec![grant]).await;
+    let (store, clinic) = (case.world.store().clone(), case.clinic);
+    let consent = async |case: &Case| {
+        case.world.row(clinic, "patients", case.patient).await.unwrap().get("photo_consent").as_bool()
+    };
+    assert_eq!(settle_expired(&store, clinic, ServerInstant(until - HOUR)).await.unwrap(), 0);
+    assert_eq!((consent(&case).await, case.withdrawn().await[0]), (Some(true), false));
+    assert_eq!(settle_expired(&store, clinic, ServerInstant(until + 1)).await.unwrap(), 1);
+    assert_eq!(
+        (consent(&case).await, case.withdrawn().await),
+        (Some(false), [true, true, false, false, false])
+    );
+    assert_eq!(
+        settle_expired(&store, clinic, ServerInstant(until + HOUR)).await.unwrap(),
+        0,
+        "looked at once"
+    );
+    case.world.assert_digest(clinic).await;
 }
