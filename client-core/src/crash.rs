@@ -20,6 +20,8 @@ pub const POINTS: &[&str] = &[
     "page.after_entries",
     "page.before_commit",
     "page.after_commit",
+    "purge.before_checkpoint",
+    "purge.after_checkpoint",
     "rows.after_begin",
     "rows.before_commit",
     "rows.after_commit",

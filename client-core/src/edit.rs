@@ -92,7 +92,8 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
     let actor = Actor::of(tx.identity.device, tx.meta.generation);
     let changes = express(tx, &mut batch, &intent, actor, OnNothing::Refuse)?;
     let purpose = check::result(&tx.sql, &mut batch, &planned, tx.identity.audience)?;
-    let warning = consents::warning(&tx.sql, &mut batch, &planned, purpose, capture, tx.meta.seen_seq())?;
+    let when = (capture, tx.meta.server_time(given.now_us));
+    let warning = consents::warning(&tx.sql, &mut batch, &planned, purpose, when, tx.meta.seen_seq())?;
     let scope = scope::preview(&tx.sql, &mut batch, &planned, draft.author, capture)?;
     crash::point("edit.after_changes");
 

@@ -225,7 +225,7 @@ impl Replica {
     /// # Errors
     /// A storage failure.
     pub fn checkpoint(&self) -> Result<(), ReplicaError> {
-        self.inner.store.checkpoint()
+        self.inner.store.checkpoint().map(drop)
     }
 
     /// Closes the file, for all clones. Later calls fail with `closed`.

@@ -15,6 +15,7 @@ pub(crate) mod migrate;
 pub(crate) mod outbox;
 pub(crate) mod readers;
 pub(crate) mod reads;
+pub(crate) mod receipts;
 pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod search;
@@ -258,12 +259,13 @@ impl Store {
         Ok(self.lock().as_ref().ok_or(ReplicaError::Closed)?.meta.clone())
     }
 
-    /// Moves the write-ahead log into the file and empties it. Only the writer ever does.
-    pub fn checkpoint(&self) -> Result<(), ReplicaError> {
+    /// Moves the write-ahead log into the file and empties it. Only the writer ever does. `false` when a reader held on to
+    /// it for too long: the log is as it was, or longer than nothing.
+    pub fn checkpoint(&self) -> Result<bool, ReplicaError> {
         let guard = self.lock();
         let writer = guard.as_ref().ok_or(ReplicaError::Closed)?;
-        writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        Ok(())
+        let busy: i64 = writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        Ok(busy == 0)
     }
 
     /// Checks the whole file. Slow.

@@ -5,9 +5,12 @@
 //! a capture interval straddles a withdrawal, the verdict is the cautious one.
 
 use crate::catalogue::{Facet, Purpose};
+use crate::edit::DocumentId;
 use crate::fate::Code;
 use crate::ids::RecordId;
-use crate::time::Capture;
+use crate::row::Row;
+use crate::time::{Capture, ServerInstant};
+use crate::value::Value;
 
 /// One row of `data_consent_records`.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +25,49 @@ pub struct ConsentEvent {
     pub at_us: i64,
     /// When a grant ends (µs).
     pub expires_us: Option<i64>,
+    /// Version of the text that was agreed to.
+    pub version: i64,
     /// Withdrawals the author of a grant had seen. A grant answers only those.
     pub seen_withdrawals: Vec<RecordId>,
     /// Feed number, once merged.
     pub feed_seq: Option<i64>,
+}
+
+impl ConsentEvent {
+    /// The event a row stands for; `None` for a purpose this catalogue does not know. A row that names a withdrawal is
+    /// one, whatever else it says. A withdrawal is in force at the latest when the server has it: a tablet whose clock
+    /// runs ahead cannot put it off.
+    #[must_use]
+    pub fn of_row(
+        id: RecordId,
+        row: &Row,
+        captured_us: i64,
+        merged_at: Option<ServerInstant>,
+        feed_seq: Option<i64>,
+    ) -> Option<Self> {
+        let purpose = row.get("consent_type").as_text().and_then(Purpose::from_name)?;
+        let withdrawn = row.get("withdrawn_at").as_instant();
+        let given = row.get("consent_given").as_bool().unwrap_or(false) && withdrawn.is_none();
+        let told =
+            if given { row.get("consent_date").as_instant() } else { withdrawn }.unwrap_or(captured_us);
+        let at_us = if given { told } else { merged_at.map_or(told, |merged| told.min(merged.0)) };
+        let version = if let Value::Int(version) = row.get("version") { *version } else { 1 };
+        let seen = if let Value::Uuids(ids) = row.get("seen_withdrawals") { ids.as_slice() } else { &[] };
+        Some(Self {
+            id,
+            purpose,
+            given,
+            at_us,
+            expires_us: row.get("expiry_date").as_instant(),
+            version,
+            seen_withdrawals: seen.iter().copied().map(RecordId).collect(),
+            feed_seq,
+        })
+    }
+
+    fn lasts(&self, until_us: i64) -> bool {
+        self.expires_us.is_none_or(|end| until_us <= end)
+    }
 }
 
 /// Where a patient stands on one purpose.
@@ -40,6 +82,11 @@ pub enum Standing {
         /// End, µs.
         until_us: Option<i64>,
     },
+    /// The grant in force ended by itself at this instant (µs).
+    Expired {
+        /// When, µs.
+        at_us: i64,
+    },
     /// Withdrawn at this instant (µs), known under this feed number.
     Withdrawn {
         /// When, µs.
@@ -49,21 +96,56 @@ pub enum Standing {
     },
 }
 
-/// Folds the events of one purpose. A withdrawal beats every grant that had not seen it; order of arrival and
-/// clocks do not matter.
-#[must_use]
-pub fn standing(events: &[ConsentEvent], purpose: Purpose) -> Standing {
-    let of_purpose = || events.iter().filter(|event| event.purpose == purpose);
-    let withdrawals: Vec<_> = of_purpose().filter(|event| !event.given).collect();
-    let valid = of_purpose()
-        .filter(|grant| grant.given)
-        .filter(|grant| withdrawals.iter().all(|w| grant.seen_withdrawals.contains(&w.id)));
-    if let Some(grant) = valid.max_by_key(|grant| (grant.expires_us.is_none(), grant.expires_us, grant.id)) {
-        return Standing::Granted { since_us: grant.at_us, until_us: grant.expires_us };
+impl Standing {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Granted { .. } => "granted",
+            Self::Expired { .. } => "expired",
+            Self::Withdrawn { .. } => "withdrawn",
+        }
     }
-    match withdrawals.iter().max_by_key(|event| (event.at_us, event.id)) {
-        Some(last) => Standing::Withdrawn { at_us: last.at_us, feed_seq: last.feed_seq },
+}
+
+fn of_purpose(events: &[ConsentEvent], purpose: Purpose) -> impl Iterator<Item = &ConsentEvent> + Clone {
+    events.iter().filter(move |event| event.purpose == purpose)
+}
+
+/// Grants that answer every withdrawal.
+fn valid(events: &[ConsentEvent], purpose: Purpose) -> impl Iterator<Item = &ConsentEvent> + Clone {
+    let withdrawals = of_purpose(events, purpose).filter(|event| !event.given);
+    of_purpose(events, purpose)
+        .filter(|grant| grant.given)
+        .filter(move |grant| withdrawals.clone().all(|w| grant.seen_withdrawals.contains(&w.id)))
+}
+
+/// The event the standing on a purpose rests on: the grant in force or the one that ended, else the last withdrawal.
+/// Of several grants the newest text governs, of one text the grant that lasts longest: whoever signs the newer text
+/// replaces the older consent with it. A text that nobody asked this patient to sign changes nothing (LGPD art. 8 §6:
+/// the patient is told of the change and may withdraw).
+#[must_use]
+pub fn ground(events: &[ConsentEvent], purpose: Purpose) -> Option<&ConsentEvent> {
+    valid(events, purpose)
+        .max_by_key(|grant| (grant.version, grant.expires_us.is_none(), grant.expires_us, grant.id))
+        .or_else(|| {
+            let withdrawals = of_purpose(events, purpose).filter(|event| !event.given);
+            withdrawals.max_by_key(|event| (event.at_us, event.id))
+        })
+}
+
+/// Folds the events of one purpose as of an instant (µs, the server's clock). A withdrawal beats every grant that had
+/// not seen it; order of arrival and clocks do not matter.
+#[must_use]
+pub fn standing(events: &[ConsentEvent], purpose: Purpose, now_us: i64) -> Standing {
+    match ground(events, purpose) {
         None => Standing::Never,
+        Some(last) if !last.given => Standing::Withdrawn { at_us: last.at_us, feed_seq: last.feed_seq },
+        Some(ConsentEvent { expires_us: Some(end), .. }) if *end < now_us => {
+            Standing::Expired { at_us: *end }
+        }
+        Some(grant) => Standing::Granted { since_us: grant.at_us, until_us: grant.expires_us },
     }
 }
 
@@ -72,17 +154,30 @@ pub fn standing(events: &[ConsentEvent], purpose: Purpose) -> Standing {
 pub enum Cover {
     /// Never granted.
     Never,
-    /// Granted over the whole interval.
+    /// Granted over the whole interval, and still.
     Covered,
-    /// Captured before a withdrawal that arrived earlier.
+    /// Captured while a grant was in force that has ended since: withdrawn, or expired.
     BeforeWithdrawal,
     /// Captured after a withdrawal or expiry, or straddling it.
     After,
 }
 
+impl Cover {
+    /// The stable name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Covered => "covered",
+            Self::BeforeWithdrawal => "before_withdrawal",
+            Self::After => "after",
+        }
+    }
+}
+
 /// Relates a capture to a patient's events. `seen_seq` is the feed cursor the device held: whoever had received a
 /// withdrawal captured after it, whatever the clock says. A first grant recorded after the act covers it; one that
-/// follows a withdrawal does not reach back into the gap.
+/// follows a withdrawal or an expiry does not reach back into the gap.
 #[must_use]
 pub fn cover(
     standing: Standing,
@@ -91,25 +186,63 @@ pub fn cover(
     capture: Capture,
     seen_seq: i64,
 ) -> Cover {
-    let of_purpose = || events.iter().filter(|event| event.purpose == purpose);
-    let withdrawals = || of_purpose().filter(|event| !event.given);
+    let grants = || of_purpose(events, purpose).filter(|event| event.given);
+    let withdrawals = || of_purpose(events, purpose).filter(|event| !event.given);
     // Withdrawn before the capture ended, or known to the device: then the capture came after it.
     let precedes =
         |w: &ConsentEvent| w.at_us <= capture.latest_us() || w.feed_seq.is_some_and(|seq| seq <= seen_seq);
-    let lasts = |grant: &ConsentEvent| grant.expires_us.is_none_or(|until| capture.latest_us() <= until);
-    let in_force = of_purpose().filter(|grant| grant.given && lasts(grant)).any(|grant| {
-        grant.at_us <= capture.earliest_us()
+    let began = |grant: &ConsentEvent| grant.at_us <= capture.earliest_us();
+    let replaced = |grant: &ConsentEvent| {
+        valid(events, purpose).any(|newer| newer.version > grant.version && began(newer))
+    };
+    let in_force = grants().any(|grant| {
+        began(grant)
+            && grant.lasts(capture.latest_us())
+            && !replaced(grant)
             && withdrawals().filter(|w| !grant.seen_withdrawals.contains(&w.id)).all(|w| !precedes(w))
     });
+    let ended = || grants().any(|grant| !grant.lasts(capture.latest_us())) || withdrawals().any(precedes);
     match standing {
         Standing::Never => Cover::Never,
-        Standing::Granted { .. } if in_force => Cover::Covered,
-        Standing::Granted { until_us, .. } => {
-            let expired = until_us.is_some_and(|until| capture.latest_us() > until);
-            if expired || withdrawals().any(precedes) { Cover::After } else { Cover::Covered }
-        }
-        Standing::Withdrawn { .. } if in_force => Cover::BeforeWithdrawal,
-        Standing::Withdrawn { .. } => Cover::After,
+        Standing::Granted { .. } if in_force || !ended() => Cover::Covered,
+        Standing::Expired { .. } | Standing::Withdrawn { .. } if in_force => Cover::BeforeWithdrawal,
+        Standing::Granted { .. } | Standing::Expired { .. } | Standing::Withdrawn { .. } => Cover::After,
+    }
+}
+
+/// What a decision about one document rested on, for the audit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The document.
+    pub document: DocumentId,
+    /// Its purpose.
+    pub purpose: Purpose,
+    /// Where the patient stood when the server judged.
+    pub standing: &'static str,
+    /// How the capture related to it.
+    pub cover: Cover,
+    /// The event the standing rests on, its version and its feed number; `None` where nobody was ever asked.
+    pub ground: Option<(RecordId, i64, Option<i64>)>,
+}
+
+impl Evidence {
+    /// Gathers it.
+    #[must_use]
+    pub fn of(
+        document: DocumentId,
+        purpose: Purpose,
+        standing: Standing,
+        cover: Cover,
+        events: &[ConsentEvent],
+    ) -> Self {
+        let ground = ground(events, purpose).map(|event| (event.id, event.version, event.feed_seq));
+        Self { document, purpose, standing: standing.name(), cover, ground }
+    }
+
+    /// The cell of the table that decided, as `purpose/cover`.
+    #[must_use]
+    pub fn rule(&self) -> String {
+        format!("{}/{}", self.purpose.name(), self.cover.name())
     }
 }
 
@@ -144,6 +277,27 @@ pub fn judge(facet: &Facet, purpose: Purpose, cover: Cover) -> Verdict {
             | Purpose::Research,
             _,
         ) => Quarantine(code),
+    }
+}
+
+/// Whether documents of a purpose rest on consent alone and so leave the devices when it ends. The clinical chart does
+/// not: its clinic must keep it (LGPD art. 16 I; Lei 13.787/2018), and what runs the clinic rests on other grounds.
+#[must_use]
+pub const fn rests_on_consent(purpose: Purpose) -> bool {
+    match purpose {
+        Purpose::Operation | Purpose::Treatment => false,
+        Purpose::Photography | Purpose::DataSharing | Purpose::Marketing | Purpose::Research => true,
+    }
+}
+
+/// Whether devices may hold documents of a purpose that rests on consent: `None` where nobody was ever asked, and what
+/// is there stays as it is.
+#[must_use]
+pub const fn may_be_held(standing: Standing) -> Option<bool> {
+    match standing {
+        Standing::Never => None,
+        Standing::Granted { .. } => Some(true),
+        Standing::Expired { .. } | Standing::Withdrawn { .. } => Some(false),
     }
 }
 

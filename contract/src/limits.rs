@@ -43,6 +43,11 @@ pub const PAGE_ENTRIES_MAX: usize = 512;
 pub const PAGE_BYTES_TARGET: usize = 192 * 1024;
 /// Records in one bootstrap page: one insert transaction on the tablet.
 pub const BOOTSTRAP_PAGE_RECORDS: usize = 1_000;
+/// Purge receipts in one frame: a patient's photographs over some years.
+pub const RECEIPTS_MAX: usize = 512;
+/// Hours a device may leave a withdrawal unanswered before a person is told. A weekend and a day; the system setting
+/// `withdrawal_alarm_hours` says otherwise.
+pub const PURGE_OVERDUE_HOURS: i64 = 72;
 /// Live changes after which the server flattens a quiet document into its next epoch.
 pub const DOCUMENT_LIVE_CHANGES_MAX: u32 = 64;
 /// Bytes of a short text (names, titles, codes). 200 characters of four bytes.

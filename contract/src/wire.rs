@@ -8,6 +8,7 @@ mod handshake;
 mod page;
 mod push;
 mod reads;
+mod receipts;
 mod repair;
 mod rows;
 
@@ -16,6 +17,7 @@ pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};
 pub use page::{Ack, Entry, LiveDocument, Page};
 pub use push::{EditFate, Fates, Push};
 pub use reads::{Audited, Read, Reads};
+pub use receipts::{Receipt, Receipts, Received};
 pub use repair::{BUCKETS, Buckets, Repair, bucket};
 pub use rows::{BootstrapRecord, Position, RecordFacet, RowsPage};
 
@@ -63,6 +65,12 @@ pub enum Frame {
     /// Either side: closing, and when to come back.
     #[n(10)]
     Bye(#[n(0)] Bye),
+    /// Tablet → server: withdrawn documents are gone from here.
+    #[n(11)]
+    Receipts(#[n(0)] Receipts),
+    /// Server → tablet: these receipts are kept.
+    #[n(12)]
+    Received(#[n(0)] Received),
     /// Tablet → server: what was read here.
     #[n(13)]
     Reads(#[n(0)] Reads),
@@ -123,6 +131,8 @@ impl Frame {
             Self::Bye(_) => "bye",
             Self::Reads(_) => "reads",
             Self::Audited(_) => "audited",
+            Self::Receipts(_) => "receipts",
+            Self::Received(_) => "received",
         }
     }
 }

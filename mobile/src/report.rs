@@ -141,6 +141,7 @@ pub fn standing(standing: Standing) -> Json {
         Standing::Granted { since_us, until_us } => {
             json!({"standing": "granted", "since": instant_text(since_us), "until": until_us.map(instant_text)})
         }
+        Standing::Expired { at_us } => json!({"standing": "expired", "at": instant_text(at_us)}),
         Standing::Withdrawn { at_us, .. } => json!({"standing": "withdrawn", "at": instant_text(at_us)}),
     }
 }

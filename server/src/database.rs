@@ -212,6 +212,7 @@ fn migrator() -> Migrator {
         4 "0004_automation",
         5 "0005_sync",
         6 "0006_questions",
+        7 "0007_withdrawal",
         9 "0009_authority",
         10 "0010_audit_chain",
         13 "0013_scope",

@@ -3,10 +3,12 @@
 
 mod checkpoints;
 mod compaction;
+mod consents;
 mod revocations;
 mod wakeups;
 
 pub use compaction::{compact, compact_above};
+pub use consents::watch_purges;
 
 use crate::state::AppState;
 use std::time::Duration;
@@ -36,12 +38,20 @@ pub async fn run(state: AppState) {
 
 async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
     state.store.ensure_partitions().await?;
+    let mut overdue = 0usize;
     for clinic in state.store.list_clinics_with_devices().await? {
         let flattened = compact(&state.store, clinic, crate::clock::now()).await?;
         if flattened > 0 {
             tracing::info!(%clinic, flattened, "flattened quiet documents");
             state.merger.wake(clinic);
         }
+        let expired = crate::merge::settle_expired(&state.store, clinic, crate::clock::now()).await?;
+        if expired > 0 {
+            tracing::info!(%clinic, expired, "settled expired consents");
+            state.merger.wake(clinic);
+        }
+        overdue = overdue.saturating_add(watch_purges(&state.store, clinic, crate::clock::now()).await?);
     }
+    state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod admit;
 mod authority;
+mod consents;
 mod facts;
 mod group;
 mod intake;
@@ -14,6 +15,7 @@ mod persist;
 mod scope;
 mod workspace;
 
+pub use consents::settle_expired;
 use group::GroupError;
 pub use intake::Incoming;
 pub(crate) use scope::Judged;

@@ -7,5 +7,6 @@ pub mod agenda;
 pub mod consent;
 pub mod duplicates;
 pub mod fields;
+pub mod purges;
 pub mod scope;
 pub mod stock;

@@ -18,6 +18,7 @@ pub mod items;
 pub mod literal;
 pub mod load;
 pub mod matters;
+pub mod receipts;
 pub mod reference;
 pub mod scope;
 pub mod unnumbered;

@@ -6,6 +6,7 @@ pub mod live;
 mod outbox;
 mod page;
 mod puller;
+mod purges;
 mod reads;
 mod repair;
 pub mod session;

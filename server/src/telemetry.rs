@@ -38,6 +38,8 @@ pub struct Metrics {
     pub bytes_sent: Counter,
     /// Digest disagreements: each is a defect to be found.
     pub digest_mismatches: Counter,
+    /// Devices that have not confirmed a purge in time.
+    pub purges_overdue: Gauge,
     /// Duration of group commits.
     pub merge_seconds: Histogram,
     /// Edits tried by admission workers.
@@ -58,6 +60,7 @@ impl Default for Metrics {
             bytes_received: Counter::default(),
             bytes_sent: Counter::default(),
             digest_mismatches: Counter::default(),
+            purges_overdue: Gauge::default(),
             merge_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             admission: Family::default(),
             admission_deaths: Counter::default(),
@@ -75,6 +78,11 @@ impl Default for Metrics {
         );
         registry.register_with_unit("sent", "Frames sent", Unit::Bytes, metrics.bytes_sent.clone());
         registry.register("digest_mismatches", "Digest disagreements", metrics.digest_mismatches.clone());
+        registry.register(
+            "purges_overdue",
+            "Devices that have not confirmed a purge in time",
+            metrics.purges_overdue.clone(),
+        );
         registry.register_with_unit("merge", "Group commits", Unit::Seconds, metrics.merge_seconds.clone());
         metrics.register_admission(&mut registry);
         Self { registry, ..metrics }

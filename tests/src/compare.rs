@@ -1,12 +1,16 @@
 //! Compares what a replica holds with the canonical rows, value by value.
 
 use neonpro_client_core::Replica;
-use neonpro_contract::catalogue::{Scope, TABLES};
+use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, TableId};
 use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_server::actor::Actor;
-use neonpro_server::store::Store;
+use neonpro_server::store::canonical::Stored;
+use neonpro_server::store::{Scoped, Store};
+use std::collections::BTreeSet;
+use uuid::Uuid;
 
-/// Differences between a clinical tablet's replica and Postgres, in words; empty when they are equal.
+/// Differences between a clinical tablet's replica and Postgres, in words; empty when they are equal. What is withdrawn
+/// must not be there.
 pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> Vec<String> {
     let mut found = Vec::new();
     let mut scoped = store.begin(&Actor::system(clinic)).await.unwrap();
@@ -17,13 +21,22 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
             let page = scoped.list_records_after(table, after, 0, 1_000).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.id);
+            let withdrawn = withdrawn(&mut scoped, &page).await;
             for stored in &page {
+                let is_withdrawn = |facet| withdrawn.contains(&(table.id, stored.id, facet));
+                if is_withdrawn(FacetId(0)) {
+                    continue;
+                }
                 canonical += 1;
                 let Some(local) = replica.stored_row(table.name, stored.id).unwrap() else {
                     found.push(format!("{}/{} is missing on the tablet", table.name, stored.id));
                     continue;
                 };
                 for ((field, here), (_, there)) in local.row.iter().zip(stored.row.iter()) {
+                    let hidden = field.kind != Kind::Derived && is_withdrawn(field.facet);
+                    if hidden && here.is_null() {
+                        continue;
+                    }
                     if here != there {
                         let (here, there) = (here.to_json(), there.to_json());
                         found.push(format!("{}/{}.{}: {here} / {there}", table.name, stored.id, field.name));
@@ -45,4 +58,15 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
     }
     scoped.rollback().await.unwrap();
     found
+}
+
+/// Documents of these records that no tablet may hold.
+async fn withdrawn(scoped: &mut Scoped, page: &[Stored]) -> BTreeSet<(TableId, RecordId, FacetId)> {
+    let records: Vec<Uuid> = page.iter().map(|stored| stored.id.0).collect();
+    let states = scoped.list_documents_of(&records).await.unwrap();
+    states
+        .into_iter()
+        .filter(|state| state.withdrawn)
+        .map(|state| (state.id.table, state.id.record, state.id.facet))
+        .collect()
 }

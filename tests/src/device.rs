@@ -160,6 +160,18 @@ impl Device {
         given: bool,
         seen_withdrawals: &[Uuid],
     ) -> (Uuid, Incoming) {
+        self.consent_until(author, patient, (kind, given), None, seen_withdrawals)
+    }
+
+    /// The same, with an end (µs).
+    pub fn consent_until(
+        &mut self,
+        author: AuthorId,
+        patient: Uuid,
+        (kind, given): (&str, bool),
+        until: Option<i64>,
+        seen_withdrawals: &[Uuid],
+    ) -> (Uuid, Incoming) {
         let record = clock::fresh_id(clock::now());
         let at = neonpro_contract::value::instant_text(self.captured_at.unwrap_or(clock::now().0));
         let mut ops = vec![
@@ -168,8 +180,26 @@ impl Device {
             put("consent_given", json!(given)),
         ];
         ops.push(if given { put("consent_date", json!(at)) } else { put("withdrawn_at", json!(at)) });
+        ops.extend(until.map(|at| put("expiry_date", json!(neonpro_contract::value::instant_text(at)))));
         ops.extend(seen_withdrawals.iter().map(|id| add("seen_withdrawals", &id.to_string())));
         (record, self.edit(author, &[(document("data_consent_records", record, 0), true, ops)]))
+    }
+
+    /// A session of a plan.
+    pub fn session(&mut self, author: AuthorId, plan: Uuid, record: Uuid) -> Incoming {
+        let ops = vec![put("treatment_plan_id", json!(plan)), put("session_number", json!(1))];
+        self.edit(author, &[(document("treatment_sessions", record, 0), true, ops)])
+    }
+
+    /// A photograph of a patient.
+    pub fn photo(&mut self, author: AuthorId, patient: Uuid, record: Uuid, title: &str) -> Incoming {
+        let ops = vec![
+            put("patient_id", json!(patient)),
+            put("document_type", json!("photo")),
+            put("title", json!(title)),
+            put("file_url", json!("blob:0")),
+        ];
+        self.edit(author, &[(document("patient_documents", record, 0), true, ops)])
     }
 
     /// A treatment plan.

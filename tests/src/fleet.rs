@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// The key of every tablet's file.
+pub const KEY: [u8; 32] = [7; 32];
+
 /// Longest wait for a state before a test fails.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
@@ -78,8 +81,7 @@ impl Fleet {
     pub async fn tablet_granted(&self, clinic: ClinicId, grant: &Grant, name: &str) -> Tablet {
         let ticket = self.ticket_granting(clinic, grant).await;
         let path = self.dir.path().join(format!("{name}.replica"));
-        let key = [7u8; 32];
-        let replica = enrol(&ticket, &path, ReplicaKey::new(key), name, Clock::system()).await.unwrap();
+        let replica = enrol(&ticket, &path, ReplicaKey::new(KEY), name, Clock::system()).await.unwrap();
         let handle = replica.start_sync(SyncOptions { online: false, ..SyncOptions::default() });
         Tablet { replica, handle, path }
     }

@@ -19,6 +19,7 @@ pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod fleet;
+pub mod pages;
 pub mod poison;
 pub mod process;
 pub mod raw;

@@ -4,6 +4,8 @@ use crate::cluster::{TestDatabase, network};
 use crate::device::Device;
 use crate::process::admission_workers;
 use neonpro_contract::catalogue::{Role, table};
+use neonpro_contract::digest::Digest;
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::Fate;
 use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_contract::permissions::Audience;
@@ -15,6 +17,7 @@ use neonpro_server::demo::DemoClinic;
 use neonpro_server::merge::{Incoming, Merger};
 use neonpro_server::store::Store;
 use neonpro_server::store::authority::Grant;
+use neonpro_server::store::feed::FeedKind;
 use neonpro_server::store::items::OpenItem;
 use neonpro_server::telemetry::Metrics;
 use std::sync::Arc;
@@ -127,6 +130,39 @@ impl World {
     pub async fn push(&self, clinic: ClinicId, edits: Vec<Incoming>) -> Vec<Fate> {
         let fates = self.merger.enqueue(clinic, edits).unwrap().await.unwrap().unwrap();
         fates.into_iter().map(|fate| fate.fate).collect()
+    }
+
+    /// Whether no device may hold a document.
+    pub async fn is_withdrawn(&self, clinic: ClinicId, id: DocumentId) -> bool {
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        let states = scoped.list_documents_of(&[id.record.0]).await.unwrap();
+        scoped.rollback().await.unwrap();
+        states.into_iter().find(|state| state.id == id).unwrap().withdrawn
+    }
+
+    /// The feed of a document as a clinical device reads it now.
+    pub async fn feed(&self, clinic: ClinicId, id: DocumentId) -> Vec<FeedKind> {
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        let feed = scoped.list_feed(0, 100_000).await.unwrap();
+        scoped.rollback().await.unwrap();
+        feed.into_iter().filter(|row| row.document == id).map(|row| row.kind).collect()
+    }
+
+    /// Fails if the clinic's digest is not the sum over the documents devices may hold.
+    pub async fn assert_digest(&self, clinic: ClinicId) {
+        let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
+        let (head, states) = (scoped.find_head().await.unwrap(), scoped.list_documents_seen().await.unwrap());
+        scoped.rollback().await.unwrap();
+        let mut sum = Digest::default();
+        states.iter().for_each(|state| sum.add(state.fingerprint()));
+        assert_eq!(head.digest(Audience::Clinical), sum, "the digest kept up");
+    }
+
+    /// The detail of the clinic's last entry in the audit.
+    pub async fn last_audit(&self, clinic: ClinicId) -> serde_json::Value {
+        let sql = "select detail from sync.audit where clinic_id = $1 order by id desc limit 1";
+        let mut admin = self.database.admin().await;
+        sqlx_core::query_scalar::query_scalar(sql).bind(clinic.0).fetch_one(&mut admin).await.unwrap()
     }
 
     /// A canonical row as the server sees it.

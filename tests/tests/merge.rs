@@ -17,4 +17,5 @@ mod merge {
     mod gate;
     mod scope;
     mod scope_sql;
+    mod withdrawal;
 }

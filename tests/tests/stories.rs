@@ -13,6 +13,7 @@ mod stories {
     mod attack;
     mod audit;
     mod boundaries;
+    mod consent;
     mod convergence;
     mod epochs;
     mod revocation;

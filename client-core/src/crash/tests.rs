@@ -44,6 +44,11 @@ fn child() {
         tablet.open(&server);
         tablet.push(&mut server, 1, 1);
         tablet.pull(&server, 2);
+        let health = crate::testing::server::Server::document("patients", ANA, 1);
+        server.withdraw(health);
+        tablet.pull(&server, 2);
+        tablet.tell_purges(&mut server);
+        server.grant(health);
     }
     tablet.replica.reseed().unwrap();
     tablet.sync(&mut server);

@@ -10,7 +10,6 @@ use neonpro_contract::edit::FieldOp;
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{PatientId, RecordId};
 use neonpro_contract::time::Capture;
-use neonpro_contract::value::Value;
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
 use serde_json::Value as Json;
@@ -30,20 +29,9 @@ pub(crate) fn list_events(conn: &Connection, patient: PatientId) -> Result<Vec<C
 }
 
 fn event(stored: &StoredRow) -> Option<ConsentEvent> {
-    let row = &stored.row;
-    let given = row.get("consent_given").as_bool().unwrap_or(false);
-    let told = if given { row.get("consent_date") } else { row.get("withdrawn_at") };
-    let captured = stored.stamp.captured_at.map_or(0, |at| at.0);
-    let seen = if let Value::Uuids(ids) = row.get("seen_withdrawals") { ids.as_slice() } else { &[] };
-    Some(ConsentEvent {
-        id: stored.id,
-        purpose: Purpose::from_name(row.get("consent_type").as_text()?)?,
-        given,
-        at_us: told.as_instant().unwrap_or(captured),
-        expires_us: row.get("expiry_date").as_instant(),
-        seen_withdrawals: seen.iter().copied().map(RecordId).collect(),
-        feed_seq: stored.stamp.feed_seq,
-    })
+    let stamp = &stored.stamp;
+    let captured = stamp.captured_at.map_or(0, |at| at.0);
+    ConsentEvent::of_row(stored.id, &stored.row, captured, stamp.merged_at, stamp.feed_seq)
 }
 
 /// A new grant names the withdrawals its author had seen; it answers only those.
@@ -74,7 +62,7 @@ pub(crate) fn warning(
     batch: &mut Batch,
     planned: &[Planned],
     purpose: Purpose,
-    capture: Capture,
+    (capture, now_us): (Capture, i64),
     seen_seq: i64,
 ) -> Result<Option<Code>, ReplicaError> {
     if purpose == Purpose::Operation {
@@ -84,7 +72,9 @@ pub(crate) fn warning(
         let Some(facet) = part.table.facet(part.document.facet) else { continue };
         let Some(patient) = patient_of(conn, batch, part.table, part.document.record)? else { continue };
         let events = list_events(conn, patient)?;
-        let covered = cover(standing(&events, purpose), &events, purpose, capture, seen_seq);
+        // An act that is done again was captured earlier: what counts is where the patient stands now.
+        let standing = standing(&events, purpose, now_us.max(capture.latest_us()));
+        let covered = cover(standing, &events, purpose, capture, seen_seq);
         match judge(facet, purpose, covered) {
             Verdict::Accept => {}
             Verdict::AcceptWithItem(code) | Verdict::Quarantine(code) => return Ok(Some(code)),

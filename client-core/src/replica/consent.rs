@@ -31,7 +31,7 @@ impl Replica {
         let purposes = Purpose::ALL.into_iter().filter(|purpose| *purpose != Purpose::Operation);
         Ok(purposes
             .map(|purpose| {
-                let standing = standing(&events, purpose);
+                let standing = standing(&events, purpose, capture.latest_us());
                 let covered_now =
                     cover(standing, &events, purpose, capture, meta.seen_seq()) == Cover::Covered;
                 ConsentStanding { purpose, standing, covered_now }

@@ -38,6 +38,19 @@ pub(crate) struct StoredDocument {
     pub clamps: Clamps,
 }
 
+impl StoredDocument {
+    /// One this tablet may not hold.
+    pub fn withdrawn(epoch: u32) -> Self {
+        Self {
+            epoch,
+            standing: Standing::Withdrawn,
+            confirmed: None,
+            heads: Vec::new(),
+            clamps: Clamps::new(),
+        }
+    }
+}
+
 const COLUMNS: &str = "epoch, standing, confirmed, heads, clamps, table_id, record, facet";
 
 fn key(id: &DocumentId) -> (u16, &[u8; 16], u8) {

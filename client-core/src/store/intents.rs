@@ -231,6 +231,12 @@ pub(crate) fn mark_closed(
     changes::purge_all(conn, n)
 }
 
+/// Drops an accepted edit whose document was purged.
+pub(crate) fn purge(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
+    conn.prepare_cached("DELETE FROM sync_intent WHERE n = ?1 AND state = 7")?.execute([n])?;
+    changes::purge_all(conn, n)
+}
+
 /// Drops accepted edits settled before an instant. Nothing else is ever dropped.
 pub(crate) fn purge_accepted_before(conn: &Connection, before_us: i64) -> Result<usize, ReplicaError> {
     Ok(conn

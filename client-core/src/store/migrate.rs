@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0002_seen.sql"),
     include_str!("../../../migrations/sqlite/0003_people.sql"),
     include_str!("../../../migrations/sqlite/0004_reads.sql"),
+    include_str!("../../../migrations/sqlite/0005_receipts.sql"),
 ];
 
 /// Runs what is missing.

@@ -4,7 +4,7 @@ use super::{fates, pull};
 use crate::crash;
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::store::{Tx, outbox};
+use crate::store::{Tx, outbox, receipts};
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::wire::{Fates, Frame};
@@ -30,8 +30,10 @@ pub struct Applied {
     pub set_aside: u64,
     /// There may be edits to send that were not there before.
     pub requeued: bool,
-    /// A document was withdrawn; its bytes must leave the log.
+    /// A document was purged; its bytes must leave the log.
     pub purged: bool,
+    /// Purge receipts wait for the server's word.
+    pub receipts: bool,
     /// Edits without a settled fate.
     pub waiting: u64,
     /// Of these, edits the server keeps until a dependency arrives.
@@ -66,8 +68,10 @@ impl Replica {
             _ => return Err(ReplicaError::Protocol("frame")),
         };
         if applied.purged {
-            // What was withdrawn must not stay readable in the log.
-            store.checkpoint()?;
+            crash::point("purge.before_checkpoint");
+            // What was withdrawn must not stay readable in the log. If a reader is in the way, sending receipts tries again.
+            self.finish_purges()?;
+            crash::point("purge.after_checkpoint");
         }
         Ok(applied)
     }
@@ -91,6 +95,7 @@ impl Applied {
             differs: tx.meta.repair,
             waiting: outbox::count_waiting(&tx.sql)?,
             held: outbox::count_held(&tx.sql)?,
+            receipts: receipts::any(&tx.sql)?,
             ..Self::default()
         })
     }

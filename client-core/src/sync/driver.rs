@@ -226,6 +226,10 @@ impl Driver {
             Action::TakeReads => self.job(|replica| replica.take_reads().map(Event::ReadsTaken)),
             Action::NoteAudit(audited) => self
                 .job(move |replica| replica.receive_audited(&audited).map(|more| Event::AuditNoted { more })),
+            Action::TakeReceipts => self.job(|replica| replica.take_receipts().map(Event::Purged)),
+            Action::ForgetReceipts(received) => {
+                self.job(move |replica| replica.forget_receipts(&received).map(Event::Forgotten));
+            }
             Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
             Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
             Action::MarkStopped(reason) => {

@@ -203,6 +203,7 @@ impl Machine {
                 frame @ (Frame::Page(_) | Frame::Rows(_) | Frame::Repair(_) | Frame::Fates(_)),
             ) => live.receive(frame, bytes),
             (Phase::Live(_), Frame::Audited(audited)) => vec![Action::NoteAudit(audited)],
+            (Phase::Live(_), Frame::Received(received)) => vec![Action::ForgetReceipts(received)],
             _ => self.retry_later("protocol", None, now_ms, random),
         }
     }
@@ -268,6 +269,8 @@ impl Machine {
                 self.state.repairs = self.state.repairs.saturating_add(1);
                 vec![Action::Send(Frame::Buckets(buckets))]
             }
+            Event::Purged(receipts) => live.purged(receipts),
+            Event::Forgotten(more) => live.receipted(more),
             Event::Edited => live.edited(),
             Event::Heard => live.heard(),
             Event::ReadLogged => live.read_logged(),

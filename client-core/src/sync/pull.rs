@@ -2,6 +2,7 @@
 
 pub(crate) mod changes;
 pub(crate) mod page;
+pub(crate) mod purge;
 pub(crate) mod repair;
 pub(crate) mod rows;
 pub(crate) mod snapshot;

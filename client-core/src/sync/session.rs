@@ -4,7 +4,7 @@ use crate::error::ReplicaError;
 use crate::lease::Lease;
 use crate::replica::Replica;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, checkpoints, intents, outbox, reads, schema};
+use crate::store::{Tx, checkpoints, intents, outbox, reads, receipts, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};
 use neonpro_contract::digest::Digest;
@@ -31,6 +31,8 @@ pub(crate) struct Opened {
     pub waiting: u64,
     /// Reads wait to be told.
     pub reads: bool,
+    /// Purge receipts wait for the server's word.
+    pub receipts: bool,
 }
 
 impl Replica {
@@ -154,6 +156,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         push_bytes: usize::try_from(welcome.push_bytes).unwrap_or(usize::MAX),
         waiting: outbox::count_waiting(&tx.sql)?,
         reads: reads::any(&tx.sql)?,
+        receipts: receipts::any(&tx.sql)?,
     })
 }
 

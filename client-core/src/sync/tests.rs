@@ -3,5 +3,6 @@
 mod converge;
 mod first_sync;
 mod line;
+mod purges;
 mod refusals;
 mod restore;

@@ -105,6 +105,9 @@ async fn serve(line: Arc<Line>, socket: TcpStream) -> Result<(), Broken> {
                     answers.push(Frame::Rows(line.server.lock().unwrap().rows_page(position, audience)));
                 }
             }
+            Some(Frame::Receipts(receipts)) => {
+                answers.push(Frame::Received(line.server.lock().unwrap().keep(&receipts.receipts)));
+            }
             Some(Frame::Buckets(buckets)) => {
                 answers.push(Frame::Repair(line.server.lock().unwrap().repair(&buckets, audience)));
             }

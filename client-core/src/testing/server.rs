@@ -52,6 +52,7 @@ pub(crate) struct Server {
     pub duplicates: usize,
     pub rows_page: usize,
     pub withdrawn: BTreeSet<DocumentId>,
+    pub receipts: Vec<Receipt>,
 }
 
 impl Server {
@@ -70,6 +71,7 @@ impl Server {
             duplicates: 0,
             rows_page: 2,
             withdrawn: BTreeSet::new(),
+            receipts: Vec::new(),
         }
     }
 
@@ -218,13 +220,16 @@ impl Server {
                 .enumerate()
                 .map(|(index, ((_, id), (row, stamp)))| {
                     for facet in table.facet_ids().filter(|facet| bits & (1 << facet.0) != 0) {
-                        let known = &self.docs[&DocumentId { table: table.id, record: *id, facet }];
-                        if known.live || known.epoch > 1 {
+                        let document = DocumentId { table: table.id, record: *id, facet };
+                        let known = &self.docs[&document];
+                        let withdrawn = self.withdrawn.contains(&document);
+                        if known.live || known.epoch > 1 || withdrawn {
                             facets.push(RecordFacet {
                                 index: index as u16,
                                 facet,
                                 epoch: known.epoch,
-                                live: live(known),
+                                live: live(known).filter(|_| !withdrawn),
+                                withdrawn: withdrawn.then_some(true),
                             });
                         }
                     }
@@ -441,6 +446,12 @@ impl Server {
         self.feed.push(Fed::Row(table, id));
         let stamp = self.stamp(None, None);
         self.rows.get_mut(&(table.id.0, id)).unwrap().1 = stamp;
+    }
+
+    /// Keeps receipts.
+    pub fn keep(&mut self, receipts: &[Receipt]) -> Received {
+        self.receipts.extend(receipts);
+        Received { seqs: receipts.iter().map(|receipt| receipt.seq).collect() }
     }
 
     /// Withdraws a document from everybody.

@@ -145,8 +145,16 @@ impl Tablet {
             while self.open(server).start_over {}
             self.push(server, 3, 2);
             self.pull(server, 4);
+            self.tell_purges(server);
         }
         self.replica.confirm().unwrap();
+    }
+
+    /// Sends the receipts there are and hears that they are kept.
+    pub fn tell_purges(&self, server: &mut Server) {
+        let receipts = self.replica.take_receipts().unwrap();
+        let received = server.keep(&receipts);
+        assert!(!self.replica.forget_receipts(&received).unwrap());
     }
 
     pub fn assert_equal(&self, server: &Server) {

@@ -40,6 +40,9 @@ pub struct RecordFacet {
     /// Live changes, if any.
     #[n(3)]
     pub live: Option<LiveDocument>,
+    /// The facet exists and is not for this device: its consent has ended.
+    #[n(4)]
+    pub withdrawn: Option<bool>,
 }
 
 /// One record.

@@ -130,7 +130,7 @@ fn welcome() -> Welcome {
 
 fn frames() -> Vec<Frame> {
     let patients = table("patients").unwrap();
-    let facets = vec![RecordFacet { index: 1, facet: FacetId(1), epoch: 2, live: None }];
+    let facets = vec![RecordFacet { index: 1, facet: FacetId(1), epoch: 2, live: None, withdrawn: None }];
     let signed = SignedEdit { envelope: vec![1, 2].into(), signature: vec![3; 64].into() };
     let fate = |edit, fate| EditFate { edit: Some(EditId(id(edit))), fate };
     vec![
@@ -176,6 +176,10 @@ fn frames() -> Vec<Frame> {
         Frame::Buckets(Buckets { cursor: 5, sums: vec![Digest(1)] }),
         Frame::Repair(Repair::new(5, vec![1], &entries())),
         Frame::Bye(Bye { code: ByeCode::Busy, retry_after_ms: 500 }),
+        Frame::Receipts(Receipts {
+            receipts: vec![Receipt { seq: 5, document: document(), purged_at: DeviceInstant(8) }],
+        }),
+        Frame::Received(Received { seqs: vec![5] }),
         Frame::Reads(reads()),
         Frame::Audited(Audited { reads: vec![[1; 16].into()], checkpoint: Some(checkpoint()) }),
     ]
@@ -244,7 +248,8 @@ fn a_body_that_would_expand_beyond_the_limit_is_refused() {
 #[test]
 fn records_survive_the_columns() {
     let patients = table("patients").unwrap();
-    let facets = vec![RecordFacet { index: 2, facet: FacetId(0), epoch: 4, live: None }];
+    let facets =
+        vec![RecordFacet { index: 2, facet: FacetId(0), epoch: 4, live: None, withdrawn: Some(true) }];
     let page = RowsPage {
         table: patients.id,
         next: None,

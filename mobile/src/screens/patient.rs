@@ -125,11 +125,11 @@ fn draw(
         state: Badge::of(replica, TABLE, &id)?,
         identity: identity::form(&record, &disputes, &id, typed.identity.as_ref()),
         health: clinical.then(|| health::view(&record, &disputes, &id, typed)),
-        consents: consents::list(replica, zone, now_us, &id, typed.consent.as_ref())?,
+        consents: consents::list(replica, zone, &id, typed.consent.as_ref())?,
         appointments: list_of_patient(replica, zone, &id)?,
         plans: if clinical { Some(list_plans(replica, zone, &id)?) } else { None },
         plan_title: plans::input(typed.plan.as_ref()),
-        care_warning: consents::care_warning(replica, &id, now_us)?,
+        care_warning: consents::care_warning(replica, &id)?,
         name,
         id,
     };

@@ -179,8 +179,7 @@ fn draw(
         frame = frame.open_record(&revision(&subject.record), seen);
     }
     let locked = subject.record.contains_key("locked_at");
-    let mut warnings: Vec<&'static str> =
-        care_warning(replica, &subject.patient, now_us)?.into_iter().collect();
+    let mut warnings: Vec<&'static str> = care_warning(replica, &subject.patient)?.into_iter().collect();
     if locked {
         warnings = vec![text::patient::SESSION_LOCKED];
     }

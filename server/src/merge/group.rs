@@ -4,13 +4,15 @@
 //! stands alone; that one is quarantined as `projection_failed`, the others go through.
 
 use super::admit::{self, Proofs};
+use super::consents;
 use super::facts::{self, Facts};
 use super::intake::{Candidate, Incoming, Rejected, Taken, reread, take_all};
-use super::judge::{Decision, answered, derive_consents, judge, take_over};
+use super::judge::{Decision, answered, judge, take_over};
 use super::persist::{self, Merged};
 use super::workspace::Workspace;
 use crate::actor::Actor;
 use crate::admission::{Admission, AdmissionError, BATCH_EDITS_MAX};
+use crate::reconcile;
 use crate::store::edits::{EditRecord, WaitingEdit};
 use crate::store::{Store, StoreError};
 use neonpro_contract::catalogue::FacetId;
@@ -117,7 +119,7 @@ impl Round<'_> {
         } else {
             self.decide(&candidates, &facts, &mut workspace, &mut merged).await?
         };
-        derive_consents(&mut workspace);
+        consents::settle(&mut scoped, &mut workspace, &mut merged).await?;
         for rejected in taken.iter().filter_map(|edit| edit.as_ref().err()) {
             let refused = refused_record(rejected);
             merged.edits.extend(refused.filter(|edit| merged.edits.iter().all(|kept| kept.id != edit.id)));
@@ -165,7 +167,7 @@ impl Round<'_> {
                     continue;
                 }
                 // Judged ahead of its place: the record it points at may be made by an edit that came before it.
-                Decision::Aside(Fate::Refused { code: Code::NotFound }) if put_off && leads(candidate) => {
+                Decision::Aside(Fate::Refused { code: Code::NotFound }, _) if put_off && leads(candidate) => {
                     later.push(index);
                     continue;
                 }
@@ -207,10 +209,21 @@ impl Round<'_> {
         merged: &mut Merged,
     ) -> Fate {
         match decision {
-            Decision::Aside(fate) | Decision::Known(fate) => fate,
+            Decision::Known(fate) => fate,
+            Decision::Aside(fate, evidence) => {
+                if !self.retry {
+                    merged.note_too_late(candidate, &evidence, &fate, workspace);
+                }
+                merged.note_evidence(candidate, evidence);
+                fate
+            }
             // Just tried on these very documents: never merged without a proof.
             Decision::Unproven => Fate::Quarantined { code: Code::AdmissionFailed },
-            Decision::Accept(accepted) => {
+            Decision::Accept(mut accepted) => {
+                merged.note_evidence(candidate, std::mem::take(&mut accepted.evidence));
+                if self.retry {
+                    merged.settled.push(reconcile::consent::too_late_matter(candidate.envelope.edit));
+                }
                 merged.note_uncovered(&accepted);
                 merged.acts.extend(accepted.acts.iter().cloned());
                 merged.patient_of(candidate, accepted.patient);

@@ -10,10 +10,9 @@ use super::facts::Facts;
 use super::intake::Candidate;
 use super::scope::{self, Judged};
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
-use crate::store::consents::event_of;
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, Table};
-use neonpro_contract::consent::{Verdict, cover, judge as judge_consent, standing};
+use neonpro_contract::consent::{ConsentEvent, Evidence, Verdict, cover, judge as judge_consent, standing};
 use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
 use neonpro_contract::fate::{Code, Fate};
@@ -22,7 +21,6 @@ use neonpro_contract::permissions::{may_write, purpose};
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::validate;
-use neonpro_contract::value::Value;
 use std::collections::BTreeSet;
 
 /// What the judge decided.
@@ -30,8 +28,8 @@ use std::collections::BTreeSet;
 pub(super) enum Decision {
     /// Merge it: the stage replaces the originals. Items to open because of consent.
     Accept(Box<Accepted>),
-    /// Not merged.
-    Aside(Fate),
+    /// Not merged. What was asked about consent on the way.
+    Aside(Fate, Vec<Evidence>),
     /// Decided earlier: told again, and nothing is written a second time.
     Known(Fate),
     /// Its documents are not as they were when it was tried: to be tried again.
@@ -60,6 +58,8 @@ pub(super) struct Accepted {
     pub uncovered: Vec<(DocumentId, Code)>,
     /// Acts, with what the scope of practice says of them.
     pub acts: Vec<Judged>,
+    /// What was asked about consent.
+    pub evidence: Vec<Evidence>,
     pub patient: Option<PatientId>,
 }
 
@@ -75,9 +75,10 @@ pub(super) fn judge(
     if let Some(fate) = answered(candidate, facts, retry) {
         return Decision::Known(fate);
     }
-    match stage_edit(candidate, facts, workspace, proof, now) {
-        Ok(accepted) => Decision::Accept(Box::new(accepted)),
-        Err(Stop::Fate(fate)) => Decision::Aside(fate),
+    let mut accepted = Accepted::default();
+    match stage_edit(candidate, facts, workspace, proof, now, &mut accepted) {
+        Ok(()) => Decision::Accept(Box::new(accepted)),
+        Err(Stop::Fate(fate)) => Decision::Aside(fate, accepted.evidence),
         Err(Stop::Unproven) => Decision::Unproven,
     }
 }
@@ -106,10 +107,10 @@ fn stage_edit(
     workspace: &Workspace,
     proof: Option<&Proof>,
     now: ServerInstant,
-) -> Result<Accepted, Stop> {
+    accepted: &mut Accepted,
+) -> Result<(), Stop> {
     let envelope = &candidate.envelope;
     let roles = authority::roles(envelope, facts, workspace).map_err(refused)?;
-    let mut accepted = Accepted::default();
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
         let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
         if table.facet(change.document.facet).is_none() {
@@ -119,11 +120,11 @@ fn stage_edit(
             return Err(refused(Code::RoleNotAllowed).into());
         }
         let work = Work { table, position, change, parsed, envelope, workspace, proof, now };
-        if work.stage(&mut accepted)? {
+        if work.stage(accepted)? {
             accepted.changes.push((change.document, u16::try_from(position).unwrap_or(u16::MAX)));
         }
     }
-    Ok(accepted)
+    Ok(())
 }
 
 /// One change of one edit.
@@ -240,7 +241,7 @@ impl Work<'_> {
     fn missing_dependency(&self, open: &OpenDocument) -> Fate {
         if self.depends_on_set_aside(&self.change.document) {
             quarantined(Code::DependsOnSetAside)
-        } else if open.fingerprint_before.is_none() && open.state.live_changes == 0 {
+        } else if open.fingerprint_before.is_none() && open.state.live_changes == 0 && !open.state.withdrawn {
             // A change to a record that is not here: another clinic's, or nobody's.
             refused(Code::NotFound)
         } else {
@@ -327,13 +328,9 @@ impl Work<'_> {
         let Some(patient) = open.state.patient else { return Ok(()) };
         let none = Vec::new();
         let events = self.workspace.consents.get(&patient).unwrap_or(&none);
-        let cover = cover(
-            standing(events, purpose),
-            events,
-            purpose,
-            self.envelope.capture(),
-            self.envelope.seen_seq,
-        );
+        let standing = standing(events, purpose, self.now.0);
+        let cover = cover(standing, events, purpose, self.envelope.capture(), self.envelope.seen_seq);
+        accepted.evidence.push(Evidence::of(self.change.document, purpose, standing, cover, events));
         match judge_consent(facet, purpose, cover) {
             Verdict::Accept => Ok(()),
             Verdict::AcceptWithItem(code) => {
@@ -405,7 +402,13 @@ pub(super) fn take_over(
         record.stamp.feed_seq = *seq;
         if record.table.name == "data_consent_records" {
             let captured = record.stamp.captured_at.map_or(0, |at| at.0);
-            let event = event_of(id.record, &record.row, captured, Some(*seq));
+            let event = ConsentEvent::of_row(
+                id.record,
+                &record.row,
+                captured,
+                Some(record.stamp.merged_at),
+                Some(*seq),
+            );
             let patient = record.row.get("patient_id").as_uuid().map(PatientId);
             if let (Some(event), Some(patient)) = (event, patient) {
                 let events = workspace.consents.entry(patient).or_default();
@@ -417,34 +420,4 @@ pub(super) fn take_over(
         }
     }
     numbered
-}
-
-/// Recomputes the consent booleans of patients whose consents changed.
-pub(super) fn derive_consents(workspace: &mut Workspace) {
-    use neonpro_contract::consent::Standing;
-    let Some(patients) = neonpro_contract::catalogue::table("patients") else { return };
-    for patient in std::mem::take(&mut workspace.consents_changed) {
-        let events = workspace.consents.get(&patient).cloned().unwrap_or_default();
-        let granted = |purpose| Value::Bool(matches!(standing(&events, purpose), Standing::Granted { .. }));
-        let key = (patients.id, patient.0);
-        let Some(record) = workspace.records.get_mut(&key) else { continue };
-        let columns = [
-            ("photo_consent", granted(Purpose::Photography)),
-            ("data_processing_consent", granted(Purpose::Treatment)),
-            ("marketing_consent", granted(Purpose::Marketing)),
-        ];
-        let untouched = record.dirty.is_empty();
-        for (name, value) in columns {
-            if let Some((index, _)) = patients.field(name)
-                && *record.row.at(index) != value
-            {
-                record.row.set_at(index, value);
-                record.dirty.insert(index);
-                record.derived_dirty = true;
-            }
-        }
-        if untouched && !record.dirty.is_empty() {
-            workspace.order.push(key);
-        }
-    }
 }

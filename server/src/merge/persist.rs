@@ -12,9 +12,11 @@ use crate::store::edits::{EditRecord, document_key};
 use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::heads::Head;
 use crate::store::items::NewItem;
+use crate::store::receipts::PurgeOrder;
 use crate::store::scope::ScopeRecord;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
+use neonpro_contract::consent::{Cover, Evidence};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{DeviceId, PatientId, RecordId};
@@ -33,10 +35,14 @@ pub(super) struct Merged {
     pub items: Vec<NewItem>,
     pub settled: Vec<String>,
     pub audit: Vec<AuditRecord>,
+    /// Documents devices must purge.
+    pub purges: Vec<PurgeOrder>,
     pub consents_came: bool,
     pub acts: Vec<Judged>,
     touched: BTreeSet<String>,
     patients: HashMap<Uuid, PatientId>,
+    /// What was asked about consent, by edit.
+    evidence: HashMap<Uuid, Vec<Evidence>>,
 }
 
 impl Merged {
@@ -49,10 +55,12 @@ impl Merged {
             items: Vec::new(),
             settled: Vec::new(),
             audit: Vec::new(),
+            purges: Vec::new(),
             consents_came: false,
             acts: Vec::new(),
             touched: BTreeSet::new(),
             patients: HashMap::new(),
+            evidence: HashMap::new(),
         }
     }
 
@@ -71,6 +79,25 @@ impl Merged {
     pub fn note_uncovered(&mut self, accepted: &Accepted) {
         for (id, code) in &accepted.uncovered {
             self.items.push(reconcile::consent::uncovered(id, *code, accepted.patient));
+        }
+    }
+
+    pub fn note_evidence(&mut self, candidate: &Candidate, evidence: Vec<Evidence>) {
+        self.evidence.insert(candidate.envelope.edit.0, evidence);
+    }
+
+    /// What was captured while a consent lasted and arrived after its end is kept aside, and a person decides.
+    pub fn note_too_late(
+        &mut self,
+        candidate: &Candidate,
+        evidence: &[Evidence],
+        fate: &Fate,
+        workspace: &Workspace,
+    ) {
+        let late = evidence.iter().find(|asked| asked.cover == Cover::BeforeWithdrawal);
+        if let (Some(late), Fate::Quarantined { code: Code::ConsentWithdrawn }) = (late, fate) {
+            let patient = patient_of(workspace, candidate);
+            self.items.push(reconcile::consent::too_late(&candidate.envelope, late, patient));
         }
     }
 
@@ -125,7 +152,10 @@ impl Merged {
             author: Some(envelope.author.0),
             edit: Some(envelope.edit.0),
             code,
-            detail: json!({ "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>() }),
+            detail: json!({
+                "documents": documents.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "consent": self.evidence.remove(&envelope.edit.0).iter().flatten().map(evidence).collect::<Vec<_>>(),
+            }),
         });
         // Sent twice under one id with other content, and set aside the first time: the last one stands.
         self.edits.retain(|kept| kept.id != envelope.edit.0);
@@ -155,7 +185,7 @@ impl Merged {
         });
     }
 
-    fn next_seq(&mut self) -> i64 {
+    pub fn next_seq(&mut self) -> i64 {
         self.head.seq = self.head.seq.saturating_add(1);
         self.head.seq
     }
@@ -173,6 +203,18 @@ impl Merged {
         });
         seq
     }
+}
+
+/// What a decision about consent rested on, without patient data.
+fn evidence(asked: &Evidence) -> serde_json::Value {
+    json!({
+        "document": asked.document.to_string(),
+        "rule": asked.rule(),
+        "standing": asked.standing,
+        "event": asked.ground.map(|(event, _, _)| event),
+        "version": asked.ground.map(|(_, version, _)| version),
+        "event_seq": asked.ground.and_then(|(_, _, seq)| seq),
+    })
 }
 
 /// The patient an edit concerns, also when it was not merged: a consent that comes later finds it by this.
@@ -218,6 +260,7 @@ pub(super) async fn write(
     scoped.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;
     scoped.upsert_edits(&merged.edits, merged.now).await?;
     scoped.append_feed(&merged.feed, merged.now).await?;
+    scoped.append_purge_orders(&merged.purges, merged.now).await?;
     scoped.append_audit(&merged.audit, merged.now).await?;
     crate::crash_point!("merge.before_items");
     scoped.upsert_items(&merged.items, merged.now).await?;
@@ -335,7 +378,9 @@ fn finish_documents(
             if let Some(before) = open.fingerprint_before {
                 digest.remove(before);
             }
-            digest.add(open.state.fingerprint());
+            if let Some(term) = open.state.term() {
+                digest.add(term);
+            }
         }
         written.push(open.state.clone());
     }

@@ -22,7 +22,7 @@ pub(crate) struct OpenDocument {
     pub state: DocumentState,
     /// Built when first touched.
     pub document: Option<Document>,
-    /// Its term in the digest before this transaction; `None` for a new document.
+    /// Its term in the digest before this transaction; `None` for a new or withdrawn document.
     pub fingerprint_before: Option<u128>,
     pub dirty: bool,
     pub disputes: Vec<Dispute>,
@@ -70,7 +70,7 @@ pub(crate) struct Stage {
 
 impl OpenDocument {
     pub fn existing(state: DocumentState) -> Self {
-        let fingerprint_before = Some(state.fingerprint());
+        let fingerprint_before = state.term();
         let had_history = state.snapshot.is_some();
         Self { state, document: None, fingerprint_before, dirty: false, disputes: Vec::new(), had_history }
     }

@@ -6,6 +6,22 @@ use sqlx_core::row::Row as _;
 use uuid::Uuid;
 
 impl Scoped {
+    /// A number in a system setting that is in force; `None` without one.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_setting_number(&mut self, key: &str, unit: &str) -> StoreResult<Option<i64>> {
+        sqlx_core::query_scalar::query_scalar(
+            "select trunc((setting_value ->> $2)::numeric)::bigint from system_settings where setting_key = $1 \
+             and is_active is not false and jsonb_typeof(setting_value -> $2) = 'number'",
+        )
+        .bind(key)
+        .bind(unit)
+        .fetch_optional(self.connection())
+        .await
+        .map_err(StoreError::during("reading a setting"))
+    }
+
     /// Name and network of the actor's clinic.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub struct DocumentState {
     pub clamps: Clamps,
     /// Its last feed number.
     pub last_seq: i64,
+    /// No device may hold it: the consent it rests on has ended.
+    pub withdrawn: bool,
 }
 
 impl DocumentState {
@@ -48,10 +50,17 @@ impl DocumentState {
             snapshot: None,
             clamps: Clamps::new(),
             last_seq: 0,
+            withdrawn: false,
         }
     }
 
-    /// Its term in the clinic's digest.
+    /// Its term in the clinic's digest; none while it is withdrawn.
+    #[must_use]
+    pub fn term(&self) -> Option<u128> {
+        (!self.withdrawn).then(|| self.fingerprint())
+    }
+
+    /// What tells it from every other state of it.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
         neonpro_contract::digest::fingerprint(&self.id, self.epoch, &self.heads)
@@ -60,7 +69,7 @@ impl DocumentState {
 
 /// Columns that [`decode`] reads.
 pub(super) const COLUMNS: &str = "d.table_id, d.record_id, d.facet, d.purpose, d.patient_id, d.epoch, d.live_changes, d.heads, d.snapshot, \
-     d.clamps, d.last_seq";
+     d.clamps, d.last_seq, d.withdrawn";
 
 /// The stable number of a purpose in the database.
 #[must_use]
@@ -108,6 +117,7 @@ pub(super) fn decode(row: &PgRow) -> StoreResult<DocumentState> {
         snapshot: row.try_get(8).map_err(unreadable)?,
         clamps: clamps.map(|bytes| decode_clamps(&bytes)).transpose()?.unwrap_or_default(),
         last_seq: row.try_get(10).map_err(unreadable)?,
+        withdrawn: row.try_get(11).map_err(unreadable)?,
     })
 }
 
@@ -151,6 +161,30 @@ impl Scoped {
         rows.iter().map(decode).collect()
     }
 
+    /// Documents of these patients that serve one of these purposes.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_documents_of_patients(
+        &mut self,
+        patients: &[Uuid],
+        purposes: &[Purpose],
+    ) -> StoreResult<Vec<DocumentState>> {
+        let clinic = self.actor().clinic().0;
+        let sql = format!(
+            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.patient_id = any($2) \
+             and d.purpose = any($3)"
+        );
+        let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
+            .bind(clinic)
+            .bind(patients)
+            .bind(purposes.iter().map(|purpose| purpose_number(*purpose)).collect::<Vec<_>>())
+            .fetch_all(self.connection())
+            .await
+            .map_err(StoreError::during("reading documents"))?;
+        rows.iter().map(decode).collect()
+    }
+
     /// Documents of one table's records that are not simply their row at epoch 1.
     ///
     /// # Errors
@@ -182,8 +216,9 @@ impl Scoped {
     pub async fn list_documents_seen(&mut self) -> StoreResult<Vec<DocumentState>> {
         let clinic = self.actor().clinic().0;
         let purposes = purpose_numbers(self.actor().audience());
-        let sql =
-            format!("select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.purpose = any($2)");
+        let sql = format!(
+            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.purpose = any($2) and not d.withdrawn"
+        );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)
             .bind(purposes)
@@ -207,13 +242,14 @@ impl Scoped {
         let heads = |d: &DocumentState| (!d.heads.is_empty()).then(|| d.heads.concat());
         sqlx_core::query::query(
             "insert into sync.documents (clinic_id, table_id, record_id, facet, purpose, patient_id, epoch, \
-             live_changes, heads, snapshot, clamps, last_seq, changed) \
-             select $1, u.*, u.epoch > 1 or u.snapshot is not null from unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], \
-             $7::integer[], $8::integer[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[]) as u(table_id, \
-             record_id, facet, purpose, patient_id, epoch, live_changes, heads, snapshot, clamps, last_seq) \
+             live_changes, heads, snapshot, clamps, last_seq, withdrawn, changed) \
+             select $1, u.*, u.epoch > 1 or u.snapshot is not null or u.withdrawn from unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], \
+             $7::integer[], $8::integer[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[], $13::boolean[]) as u(table_id, \
+             record_id, facet, purpose, patient_id, epoch, live_changes, heads, snapshot, clamps, last_seq, withdrawn) \
              on conflict (clinic_id, record_id, table_id, facet) do update set epoch = excluded.epoch, \
              live_changes = excluded.live_changes, heads = excluded.heads, snapshot = excluded.snapshot, \
-             clamps = excluded.clamps, last_seq = excluded.last_seq, changed = excluded.changed",
+             clamps = excluded.clamps, last_seq = excluded.last_seq, withdrawn = excluded.withdrawn, \
+             changed = excluded.changed",
         )
         .bind(clinic)
         .bind(column(documents, |d| small(d.id.table.0)))
@@ -227,6 +263,7 @@ impl Scoped {
         .bind(column(documents, |d| d.snapshot.clone()))
         .bind(column(documents, |d| encode_clamps(&d.clamps)))
         .bind(column(documents, |d| d.last_seq))
+        .bind(column(documents, |d| d.withdrawn))
         .execute(self.connection())
         .await
         .map_err(StoreError::during("writing documents"))?;
@@ -245,7 +282,7 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let sql = format!(
             "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.changed and d.live_changes >= $2 \
-             order by d.live_changes desc limit $3"
+             and not d.withdrawn order by d.live_changes desc limit $3"
         );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)

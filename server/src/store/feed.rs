@@ -117,7 +117,8 @@ impl Scoped {
         Ok(())
     }
 
-    /// Entries after a cursor that the actor's audience may see, oldest first.
+    /// Entries after a cursor that the actor's audience may see, oldest first. What a document withdrawn since once was
+    /// is not among them; that it was withdrawn is.
     ///
     /// # Errors
     /// A database failure.
@@ -130,7 +131,10 @@ impl Scoped {
              (extract(epoch from f.merged_at) * 1000000)::bigint, e.envelope \
              from sync.feed f left join sync.edits e on e.clinic_id = f.clinic_id and e.id = f.edit_id \
              and f.device_id is distinct from $4 \
-             where f.clinic_id = $1 and f.seq > $2 and f.purpose = any($3) order by f.seq limit $5",
+             where f.clinic_id = $1 and f.seq > $2 and f.purpose = any($3) \
+             and (f.kind >= 2 or not exists (select from sync.documents d where d.withdrawn \
+             and d.clinic_id = f.clinic_id and d.record_id = f.record_id and d.table_id = f.table_id \
+             and d.facet = f.facet)) order by f.seq limit $5",
         )
         .bind(clinic)
         .bind(after)

@@ -72,6 +72,9 @@ impl Severity {
     }
 }
 
+/// Stands for no table: the item is about a device.
+pub const NO_TABLE: TableId = TableId(0);
+
 /// An item to open. One matter is open at most once.
 #[derive(Debug, Clone)]
 pub struct NewItem {
@@ -118,7 +121,8 @@ impl Scoped {
         for item in items {
             sqlx_core::query::query(
                 "insert into sync.items (clinic_id, id, kind, severity, code, matter, table_id, record_id, patient_id, \
-                 sides, opened_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::timestamptz) \
+                 sides, opened_at) values ($1, $2, $3, $4, $5, $6, nullif($7, 0::smallint), $8, $9, $10, \
+                 $11::timestamptz) \
                  on conflict (clinic_id, matter) where state = 'open' do update set sides = excluded.sides",
             )
             .bind(clinic)
@@ -137,6 +141,24 @@ impl Scoped {
             .map_err(StoreError::during("opening an item"))?;
         }
         Ok(())
+    }
+
+    /// Open matters of a kind that begin with this text.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_open_matters(&mut self, kind: ItemKind, prefix: &str) -> StoreResult<Vec<String>> {
+        let clinic = self.actor().clinic().0;
+        sqlx_core::query_scalar::query_scalar(
+            "select matter from sync.items where clinic_id = $1 and kind = $2 and state = 'open' \
+             and starts_with(matter, $3) order by matter",
+        )
+        .bind(clinic)
+        .bind(kind.as_str())
+        .bind(prefix)
+        .fetch_all(self.connection())
+        .await
+        .map_err(StoreError::during("reading open items"))
     }
 
     /// Closes open matters that settled by themselves.

@@ -219,8 +219,13 @@ fn visible(
 ) -> (Vec<BootstrapRecord>, Vec<RecordFacet>) {
     let (mut records, mut facets) = (Vec::with_capacity(stored.len()), Vec::new());
     for one in stored {
-        let sees =
-            |facet: FacetId| table.facet(facet).is_none_or(|facet| audience.sees(purpose(facet, &one.row)));
+        let none = Vec::new();
+        let known = states.get(&one.id).unwrap_or(&none);
+        let withdrawn = |facet| known.iter().any(|state| state.id.facet == facet && state.withdrawn);
+        let sees = |facet: FacetId| {
+            let in_audience = |facet| audience.sees(purpose(facet, &one.row));
+            table.facet(facet).is_none_or(in_audience) && !withdrawn(facet)
+        };
         if !sees(FacetId(0)) {
             continue;
         }
@@ -229,8 +234,10 @@ fn visible(
         for facet in table.facet_ids().filter(|facet| !sees(*facet)) {
             row.clear_facet(facet);
         }
-        for state in states.get(&one.id).into_iter().flatten().filter(|state| sees(state.id.facet)) {
-            facets.push(RecordFacet { index, facet: state.id.facet, epoch: state.epoch, live: live(state) });
+        for state in known.iter().filter(|state| state.withdrawn || sees(state.id.facet)) {
+            let live = if state.withdrawn { None } else { live(state) };
+            let withdrawn = state.withdrawn.then_some(true);
+            facets.push(RecordFacet { index, facet: state.id.facet, epoch: state.epoch, live, withdrawn });
         }
         records.push(BootstrapRecord { id: one.id, row, stamp: one.stamp });
     }

@@ -6,7 +6,7 @@
 use super::bootstrap::{self, Section};
 use super::handshake::Caller;
 use super::outbox::Outbox;
-use super::{page, repair};
+use super::{page, purges, repair};
 use crate::actor::Actor;
 use crate::clock;
 use crate::state::AppState;
@@ -88,6 +88,8 @@ pub(super) struct Puller {
     signals: Arc<Signals>,
     head: watch::Receiver<i64>,
     cursor: i64,
+    /// A first sync was begun by this tablet and is not known to be complete.
+    first_sync: bool,
     /// Where the first sync goes on, if it is not complete.
     bootstrap: Option<Position>,
     /// Records sent in the counted sections of a first sync.
@@ -117,6 +119,7 @@ impl Puller {
             signals: Arc::clone(signals),
             head: state.merger.watch_head(caller.actor.clinic()),
             cursor: hello.cursor,
+            first_sync: first,
             bootstrap: first.then(|| hello.bootstrap.unwrap_or(Section::START)),
             done: 0,
             reference: None,
@@ -220,6 +223,7 @@ impl Puller {
 
     async fn send_page(&mut self) -> StoreResult<Step> {
         self.head.mark_unchanged();
+        self.note_first_sync().await?;
         let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
         let built = page::next(&mut scoped, self.cursor).await?;
         scoped.commit().await?;
@@ -227,6 +231,17 @@ impl Puller {
         self.cursor = page.to;
         self.state.metrics.pages.inc();
         self.send(&Frame::Page(page)).await
+    }
+
+    /// The first number a tablet commits after a first sync is the head that sync began at: it was given nothing that was
+    /// withdrawn up to there.
+    async fn note_first_sync(&mut self) -> StoreResult<()> {
+        let began_at = self.signals.cursor.load(Ordering::Relaxed);
+        if !self.first_sync || began_at < 0 {
+            return Ok(());
+        }
+        self.first_sync = false;
+        purges::note_first_sync(&self.state.store, &self.actor, self.device, began_at).await
     }
 
     async fn send_repair(&mut self, buckets: Buckets) -> StoreResult<Step> {

@@ -7,14 +7,17 @@ use super::handshake::{self, Caller};
 use super::live::Seat;
 use super::outbox::Outbox;
 use super::puller::{Puller, Signals};
+use super::purges;
 use super::reads;
 use crate::merge::{Incoming, MergeError};
 use crate::state::AppState;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
-use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, SOCKET_IDLE_SECONDS};
-use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Push};
+use neonpro_contract::limits::{
+    PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, RECEIPTS_MAX, SOCKET_IDLE_SECONDS,
+};
+use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Push, Receipts};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -122,6 +125,10 @@ async fn serve(
                 }
             }
             Some(Ok(Frame::Ack(ack))) => signals.acknowledge(ack.cursor, ack.credit),
+            Some(Ok(Frame::Receipts(receipts))) => match keep(receipts, &caller, outbox, state).await {
+                Ok(()) => {}
+                Err(code) => break code,
+            },
             Some(Ok(Frame::Buckets(buckets))) => signals.ask_repair(buckets),
             Some(Ok(Frame::Bye(_))) => break None,
             Some(Ok(_) | Err(())) => break Some(ByeCode::Protocol),
@@ -155,6 +162,28 @@ fn take(push: Push, caller: &Caller, state: &AppState) -> Result<Pending, ByeCod
         })
         .collect();
     state.merger.enqueue(caller.actor.clinic(), incoming).map_err(|_| ByeCode::Busy)
+}
+
+/// Keeps purge receipts and says so, in a task that a dropped socket does not cancel. `Err(None)` when the peer left.
+async fn keep(
+    receipts: Receipts,
+    caller: &Arc<Caller>,
+    outbox: &Outbox,
+    state: &AppState,
+) -> Result<(), Option<ByeCode>> {
+    if receipts.receipts.len() > RECEIPTS_MAX {
+        return Err(Some(ByeCode::Protocol));
+    }
+    let (state, caller) = (state.clone(), Arc::clone(caller));
+    let kept = tokio::spawn(async move { purges::keep(&state.store, &caller, &receipts).await });
+    match kept.await {
+        Ok(Ok(received)) => outbox.send(&Frame::Received(received)).await.map(drop).map_err(|_| None),
+        Ok(Err(error)) => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "keeping purge receipts failed");
+            Err(Some(ByeCode::Internal))
+        }
+        Err(_) => Err(Some(ByeCode::Internal)),
+    }
 }
 
 /// Sends fates in the order of the pushes.

@@ -4,7 +4,7 @@ use crate::store::outbox::Outgoing;
 use crate::sync::apply::Applied;
 use crate::sync::session::Opened;
 use neonpro_contract::ids::EditId;
-use neonpro_contract::wire::{Audited, Buckets, Fates, Frame, Read, Welcome};
+use neonpro_contract::wire::{Audited, Buckets, Fates, Frame, Read, Receipt, Received, Welcome};
 
 /// Whether to try again after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,10 @@ pub(crate) enum Event {
     AuditNoted {
         more: bool,
     },
+    /// Purge receipts to send.
+    Purged(Vec<Receipt>),
+    /// Confirmed receipts were forgotten; whether more are left.
+    Forgotten(bool),
     /// A note was written (confirmation, reseed, stop).
     Noted,
     /// Work on the database failed, with a code.
@@ -81,6 +85,10 @@ pub(crate) enum Action {
     },
     /// Sum the digest per bucket.
     Sum,
+    /// Finish purges and report the receipts.
+    TakeReceipts,
+    /// Forget receipts the server keeps.
+    ForgetReceipts(Received),
     /// Note that everything is confirmed, if it is.
     Confirm,
     /// Take the next reads to tell.
@@ -102,6 +110,8 @@ impl Event {
                 | Self::Taken(_)
                 | Self::Applied(_)
                 | Self::Summed(_)
+                | Self::Purged(_)
+                | Self::Forgotten(_)
                 | Self::Noted
                 | Self::ReadsTaken(_)
                 | Self::AuditNoted { .. }

@@ -7,7 +7,7 @@ use crate::sync::session::Opened;
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
-use neonpro_contract::wire::{Ack, Frame, Push, Read, Reads};
+use neonpro_contract::wire::{Ack, Frame, Push, Read, Reads, Receipt, Receipts};
 use std::collections::VecDeque;
 
 /// Repairs asked for in one session. A disagreement they do not cure is reported, not fought.
@@ -34,6 +34,17 @@ enum Confirm {
     Done,
 }
 
+/// Telling the server what was purged, one frame at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Receipting {
+    /// Nothing to tell, as far as is known.
+    Idle,
+    /// There are receipts to send.
+    Due,
+    /// Being read, or sent and not confirmed.
+    Asked,
+}
+
 #[derive(Debug)]
 pub(super) struct Live {
     inbox: VecDeque<(Frame, u64)>,
@@ -55,6 +66,7 @@ pub(super) struct Live {
     server_digest: Option<(i64, Digest)>,
     summing: bool,
     repairs: u32,
+    receipts: Receipting,
     confirm: Confirm,
     /// There may be reads to tell.
     reads_due: bool,
@@ -82,6 +94,7 @@ impl Live {
             server_digest: Some((opened.head, opened.server_digest)),
             summing: false,
             repairs: 0,
+            receipts: if opened.receipts { Receipting::Due } else { Receipting::Idle },
             confirm: Confirm::Due,
             reads_due: opened.reads,
             telling: false,
@@ -111,7 +124,7 @@ impl Live {
     fn is_idle(&self) -> bool {
         let pulling = self.applying.is_some() || !self.inbox.is_empty() || self.summing;
         let pushing = self.dirty || self.taking || !self.flights.is_empty();
-        !pulling && !pushing
+        !pulling && !pushing && self.receipts == Receipting::Idle
     }
 
     pub fn receive(&mut self, frame: Frame, bytes: u64) -> Vec<Action> {
@@ -133,6 +146,11 @@ impl Live {
             self.summing = true;
             self.repairs = self.repairs.saturating_add(1);
             actions.push(Action::Sum);
+        }
+        // After what is being applied: it may withdraw more, and one frame tells of all.
+        if self.receipts == Receipting::Due && self.applying.is_none() && self.inbox.is_empty() {
+            self.receipts = Receipting::Asked;
+            actions.push(Action::TakeReceipts);
         }
         if self.is_settled() && self.waiting == 0 && self.confirm == Confirm::Due {
             self.confirm = Confirm::Asked;
@@ -210,6 +228,20 @@ impl Live {
         actions
     }
 
+    /// Receipts were read. None are there while a reader holds on to the log: the next session tries again.
+    pub fn purged(&mut self, receipts: Vec<Receipt>) -> Vec<Action> {
+        if receipts.is_empty() {
+            return self.receipted(false);
+        }
+        vec![Action::Send(Frame::Receipts(Receipts { receipts }))]
+    }
+
+    /// The server's word was noted.
+    pub fn receipted(&mut self, more: bool) -> Vec<Action> {
+        self.receipts = if more { Receipting::Due } else { Receipting::Idle };
+        self.next()
+    }
+
     pub fn edited(&mut self) -> Vec<Action> {
         self.dirty = true;
         self.confirm = Confirm::Due;
@@ -225,6 +257,9 @@ impl Live {
         self.held = applied.held;
         self.dirty |= applied.requeued;
         self.confirm = Confirm::Due;
+        if applied.receipts && self.receipts == Receipting::Idle {
+            self.receipts = Receipting::Due;
+        }
         // An edit merged after that page is in this tablet's sum already: then the two cannot be compared yet.
         let server = self.server_digest.filter(|(at, _)| *at == applied.cursor && *at >= self.head);
         self.differs = applied.differs || server.is_some_and(|(_, digest)| digest != applied.digest);

@@ -7,7 +7,7 @@ use crate::sync::session::Opened;
 use neonpro_contract::digest::Digest;
 use neonpro_contract::edit::SignedEdit;
 use neonpro_contract::ids::EditId;
-use neonpro_contract::wire::{Buckets, Challenge, Fates, Page, Repair, Welcome};
+use neonpro_contract::wire::{Buckets, Challenge, Fates, Page, Receipt, Received, Repair, Welcome};
 use neonpro_contract::{ids::ClinicId, permissions::Audience, time::ServerInstant};
 use uuid::Uuid;
 
@@ -46,6 +46,7 @@ fn opened(cursor: i64, head: i64) -> Opened {
         push_bytes: 1_000,
         waiting: 0,
         reads: false,
+        receipts: false,
     }
 }
 
@@ -80,6 +81,8 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
             Action::Apply(_) => "apply",
             Action::Settle { .. } => "settle",
             Action::Sum => "sum",
+            Action::TakeReceipts => "take_receipts",
+            Action::ForgetReceipts(_) => "forget_receipts",
             Action::Confirm => "confirm",
             Action::MarkStopped(_) => "mark_stopped",
             Action::Reseed => "reseed",
@@ -354,4 +357,49 @@ fn reads_are_told_one_batch_at_a_time_beside_everything_else() {
     assert_eq!(names(&machine.on(Event::AuditNoted { more: true }, 7, 0)), ["take_reads"]);
     assert!(machine.on(Event::ReadsTaken(Vec::new()), 8, 0).is_empty());
     assert_eq!(names(&machine.on(Event::ReadLogged, 9, 0)), ["take_reads"]);
+}
+
+fn receipt() -> Receipt {
+    let document = neonpro_contract::edit::DocumentId {
+        table: neonpro_contract::catalogue::TableId(9),
+        record: neonpro_contract::ids::RecordId(Uuid::nil()),
+        facet: neonpro_contract::catalogue::FacetId(1),
+    };
+    Receipt { seq: 5, document, purged_at: neonpro_contract::time::DeviceInstant(1) }
+}
+
+#[test]
+fn a_purge_is_told_at_once_and_the_session_is_not_quiet_before_the_server_has_the_receipt() {
+    let mut machine = live(0, 5);
+    machine.on(Event::Taken(Vec::new()), 4, 0);
+    machine.on(page(0, 5, Some(Digest(0))), 5, 0);
+    let purged = Applied { cursor: 5, head: 5, receipts: true, ..Applied::default() };
+    assert_eq!(names(&machine.on(Event::Applied(purged), 6, 0)), ["ack", "take_receipts"]);
+    assert_eq!(names(&machine.on(Event::Purged(vec![receipt()]), 7, 0)), ["receipts"]);
+    assert!(!machine.state().quiet);
+    let received = Frame::Received(Received { seqs: vec![5] });
+    assert_eq!(names(&machine.on(Event::Frame { frame: received, bytes: 9 }, 8, 0)), ["forget_receipts"]);
+    assert_eq!(
+        names(&machine.on(Event::Forgotten(true), 9, 0)),
+        ["take_receipts"],
+        "more than one frame holds"
+    );
+    machine.on(Event::Purged(vec![receipt()]), 10, 0);
+    assert_eq!(names(&machine.on(Event::Forgotten(false), 11, 0)), ["confirm"]);
+    machine.on(Event::Noted, 12, 0);
+    assert!(machine.state().quiet);
+}
+
+#[test]
+fn receipts_of_an_earlier_session_are_told_when_the_next_one_opens() {
+    let mut machine = Machine::new(true, Retry::Forever);
+    machine.on(Event::Tick, 0, 0);
+    machine.on(challenge(), 1, 0);
+    machine.on(Event::Greeted, 1, 0);
+    machine.on(welcome(7), 2, 0);
+    let waiting = Opened { receipts: true, ..opened(7, 7) };
+    assert_eq!(names(&machine.on(Event::Opened(waiting), 3, 0)), ["take", "take_receipts"]);
+    machine.on(Event::Taken(Vec::new()), 4, 0);
+    // A reader holds on to the log: nothing can be told yet, and that holds up nothing else.
+    assert_eq!(names(&machine.on(Event::Purged(Vec::new()), 5, 0)), ["confirm"]);
 }

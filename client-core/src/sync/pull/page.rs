@@ -3,19 +3,18 @@
 //! Never fails on what an entry holds: a change that does not fit is counted and the document is repaired. Invariant:
 //! applying a page again changes nothing.
 
-use super::{changes, snapshot};
+use super::{changes, purge, snapshot};
 use crate::crash;
 use crate::error::ReplicaError;
 use crate::project::{Batch, table_of};
 use crate::rebase;
+use crate::store::Tx;
 use crate::store::intents::{self, State};
 use crate::store::records::Stamp;
-use crate::store::{Tx, changes as pending};
 use crate::sync::apply::Applied;
 use crate::sync::fates::{self, Told};
 use neonpro_contract::catalogue::{Lifecycle, table_by_id};
 use neonpro_contract::edit::DocumentId;
-use neonpro_contract::fate::Code;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::{Entry, Page};
@@ -26,7 +25,8 @@ use std::collections::BTreeSet;
 struct After {
     /// Documents with a new base under pending changes.
     rebased: BTreeSet<DocumentId>,
-    purged: bool,
+    /// Documents that were withdrawn.
+    purged: BTreeSet<DocumentId>,
     accepted: u64,
     set_aside: u64,
 }
@@ -62,6 +62,7 @@ pub(crate) fn apply(
         rebase::settle(tx, &mut batch, *id, now_us)?;
     }
     batch.flush(tx, now_us)?;
+    purge::forget_edits(tx, &after.purged)?;
     let requeued = rebase::roll_back(tx, now_us)? || !after.rebased.is_empty();
     tx.meta.cursor = page.to;
     // An own edit merged after this page is in this tablet's sum already: then the two cannot be compared yet.
@@ -75,7 +76,7 @@ pub(crate) fn apply(
         entries: entries.len() as u64,
         accepted: after.accepted,
         set_aside: after.set_aside,
-        purged: after.purged,
+        purged: !after.purged.is_empty(),
         requeued,
         ..Applied::at(tx)?
     })
@@ -121,7 +122,11 @@ fn apply_entry(
             }
             known.stamp.advance((*stamp).into());
         }
-        Entry::Withdraw { document, .. } => withdraw(tx, batch, after, *document, now_us)?,
+        Entry::Withdraw { seq, document } => {
+            let set_aside = purge::withdraw(tx, batch, *seq, *document, now_us)?;
+            after.set_aside = after.set_aside.saturating_add(set_aside);
+            after.purged.insert(*document);
+        }
     }
     Ok(())
 }
@@ -159,28 +164,4 @@ fn apply_own(
         }
     }
     Ok(false)
-}
-
-/// The document must go. Edits that wait on it are kept for a person.
-fn withdraw(
-    tx: &mut Tx<'_>,
-    batch: &mut Batch,
-    after: &mut After,
-    document: DocumentId,
-    now_us: i64,
-) -> Result<(), ReplicaError> {
-    if table_of(&document).is_err() {
-        return Ok(());
-    }
-    batch.document(&tx.sql, document)?.withdraw()?;
-    after.purged = true;
-    for change in pending::list_pending(&tx.sql, &document)? {
-        let stored = intents::load(&tx.sql, change.n)?;
-        if stored.state == State::Queued {
-            let code = Code::ConsentWithdrawn;
-            intents::mark_set_aside(&tx.sql, change.n, State::Rejected, code, "here", now_us)?;
-            after.set_aside = after.set_aside.saturating_add(1);
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Repair: asking for the documents that differ, and putting the server's in their place.
 
-use super::snapshot;
+use super::{purge, snapshot};
 use crate::error::ReplicaError;
 use crate::project::Batch;
 use crate::rebase;
@@ -59,14 +59,16 @@ pub(crate) fn apply(
             rebased.push(*document);
         }
     }
-    for id in unlisted {
-        batch.document(&tx.sql, id)?.withdraw()?;
+    for id in &unlisted {
+        batch.document(&tx.sql, *id)?.withdraw()?;
     }
     for id in &rebased {
         rebase::settle(tx, &mut batch, *id, now_us)?;
     }
     batch.flush(tx, now_us)?;
+    purge::forget_edits(tx, &unlisted)?;
     let requeued = rebase::roll_back(tx, now_us)? || !rebased.is_empty();
     tx.meta.repair = false;
-    Ok(Applied { entries: entries.len() as u64, requeued, ..Applied::at(tx)? })
+    let purged = !unlisted.is_empty();
+    Ok(Applied { entries: entries.len() as u64, purged, requeued, ..Applied::at(tx)? })
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a page never overwrites an edit that waits here; the edit is put on top of the new base.
 
+use super::purge;
 use super::snapshot::{self, copy_derived};
 use crate::crash;
 use crate::error::ReplicaError;
@@ -18,8 +19,17 @@ use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::wire::{BootstrapRecord, RecordFacet, RowsPage};
 use rusqlite::params;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+/// What records leave to do at the end of a page.
+#[derive(Default)]
+struct After {
+    /// Documents with a new base under pending changes.
+    rebased: Vec<DocumentId>,
+    /// Documents that were here and are not this tablet's any more.
+    purged: BTreeSet<DocumentId>,
+}
 
 /// A decoded page.
 pub(crate) struct Decoded {
@@ -52,9 +62,10 @@ pub(crate) fn apply(
     let again = tx.meta.bootstrap.as_ref().is_some_and(|state| state.again);
     let count = decoded.records.len() as u64;
     let mut requeued = false;
+    let mut purged = BTreeSet::new();
     if let Some(table) = decoded.table {
         let mut batch = Batch::default();
-        let mut rebased = Vec::new();
+        let mut after = After::default();
         let held: Vec<FacetId> = table.facet_ids().filter(|facet| is_held(page.facets, *facet)).collect();
         let none = Vec::new();
         for (index, record) in decoded.records.iter().enumerate() {
@@ -63,22 +74,24 @@ pub(crate) fn apply(
             if records::insert_new(&tx.sql, record.id, &record.row, &record.stamp.into())? {
                 count_new(tx, table, &held, record, states)?;
             } else {
-                replace_known(tx, &mut batch, &mut rebased, &held, record, states)?;
+                replace_known(tx, &mut batch, &mut after, &held, record, states)?;
             }
             if again {
                 mark_seen(tx, table, record.id)?;
             }
         }
-        requeued = !rebased.is_empty();
-        for id in rebased {
+        requeued = !after.rebased.is_empty();
+        for id in after.rebased {
             rebase::settle(tx, &mut batch, id, now_us)?;
         }
         batch.flush(tx, now_us)?;
         tx.touch(table.name);
+        purged = after.purged;
     }
-    advance(tx, page, now_us)?;
+    purged.append(&mut advance(tx, page, now_us)?);
+    purge::forget_edits(tx, &purged)?;
     crash::point("rows.before_commit");
-    Ok(Applied { records: count, requeued, ..Applied::at(tx)? })
+    Ok(Applied { records: count, requeued, purged: !purged.is_empty(), ..Applied::at(tx)? })
 }
 
 fn is_held(bits: u8, facet: FacetId) -> bool {
@@ -105,6 +118,10 @@ fn count_new(
             tx.meta.digest.add(fingerprint(&id, 1, &[]));
             continue;
         };
+        if state.withdrawn == Some(true) {
+            documents::upsert(&tx.sql, &id, &StoredDocument::withdrawn(state.epoch))?;
+            continue;
+        }
         let heads = state.live.as_ref().map(|live| foreign_heads(id, live)).transpose()?.unwrap_or_default();
         tx.meta.digest.add(fingerprint(&id, state.epoch, &heads));
         let clamps =
@@ -123,7 +140,7 @@ fn count_new(
 fn replace_known(
     tx: &mut Tx<'_>,
     batch: &mut Batch,
-    rebased: &mut Vec<DocumentId>,
+    after: &mut After,
     held: &[FacetId],
     record: &BootstrapRecord,
     states: &[RecordFacet],
@@ -144,10 +161,15 @@ fn replace_known(
     for facet in held {
         let id = DocumentId { table: table.id, record: record.id, facet: *facet };
         let state = states.iter().find(|state| state.facet == *facet);
+        if state.is_some_and(|state| state.withdrawn == Some(true)) {
+            batch.document(&tx.sql, id)?.withdraw()?;
+            after.purged.insert(id);
+            continue;
+        }
         let (epoch, live) = state.map_or((1, None), |state| (state.epoch, state.live.as_ref()));
         snapshot::replace(tx, batch, id, epoch, record.stamp, &record.row, live)?;
         if batch.document(&tx.sql, id)?.is_pending() {
-            rebased.push(id);
+            after.rebased.push(id);
         }
     }
     Ok(())
@@ -160,31 +182,29 @@ fn mark_seen(tx: &Tx<'_>, table: &Table, id: RecordId) -> Result<(), ReplicaErro
     Ok(())
 }
 
-/// Moves the bookkeeping of the first sync on, and ends it after the last page.
-fn advance(tx: &mut Tx<'_>, page: &RowsPage, now_us: i64) -> Result<(), ReplicaError> {
+/// Moves the bookkeeping of the first sync on, and ends it after the last page. Returns what was swept away then.
+fn advance(tx: &mut Tx<'_>, page: &RowsPage, now_us: i64) -> Result<BTreeSet<DocumentId>, ReplicaError> {
     if let Some(seq) = page.reference_seq {
         tx.meta.reference_seq = tx.meta.reference_seq.max(seq);
     }
-    let Some(state) = &mut tx.meta.bootstrap else { return Ok(()) };
+    let Some(state) = &mut tx.meta.bootstrap else { return Ok(BTreeSet::new()) };
     state.done = state.done.max(page.done);
     if page.next.is_some() {
         state.position = page.next;
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let (start_head, again) = (state.start_head, state.again);
-    if again {
-        sweep(tx, now_us)?;
-    }
+    let swept = if again { sweep(tx, now_us)? } else { BTreeSet::new() };
     schema::create_indexes(&tx.sql)?;
     tx.meta.bootstrap = None;
     tx.meta.cursor = start_head;
     tx.meta.head = tx.meta.head.max(start_head);
-    Ok(())
+    Ok(swept)
 }
 
 /// After everything was fetched again: what was not met is on the server no more. Edits that wait keep their records.
-fn sweep(tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
-    let mut batch = Batch::default();
+fn sweep(tx: &mut Tx<'_>, now_us: i64) -> Result<BTreeSet<DocumentId>, ReplicaError> {
+    let (mut batch, mut swept) = (Batch::default(), BTreeSet::new());
     for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic) {
         let sql = format!(
             "SELECT id FROM {} AS t WHERE NOT EXISTS
@@ -203,10 +223,11 @@ fn sweep(tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
             let working = batch.document(&tx.sql, primary)?;
             if working.is_counted() {
                 working.withdraw()?;
+                swept.extend(table.facet_ids().map(|facet| DocumentId { facet, ..primary }));
             }
         }
     }
     batch.flush(tx, now_us)?;
     tx.sql.execute("DELETE FROM sync_seen", [])?;
-    Ok(())
+    Ok(swept)
 }

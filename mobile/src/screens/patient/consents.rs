@@ -43,7 +43,6 @@ pub(super) struct ConsentView {
 pub(super) fn list(
     replica: &Replica,
     zone: Zone,
-    now_us: i64,
     patient: &str,
     typed: Option<&Posted>,
 ) -> Result<Vec<ConsentView>, ReplicaError> {
@@ -51,7 +50,7 @@ pub(super) fn list(
         .into_iter()
         .map(|purpose| {
             let standing = standing(replica, patient, purpose)?;
-            let (words, tone, granted) = words(standing, zone, now_us);
+            let (words, tone, granted) = words(standing, zone);
             let typed = typed.filter(|posted| posted.get("finalidade") == purpose.name());
             Ok(ConsentView {
                 purpose: purpose.name(),
@@ -72,13 +71,11 @@ fn standing(replica: &Replica, patient: &str, purpose: Purpose) -> Result<Standi
     Ok(found.map_or(Standing::Never, |found| found.standing))
 }
 
-fn words(standing: Standing, zone: Zone, now_us: i64) -> (String, &'static str, bool) {
+fn words(standing: Standing, zone: Zone) -> (String, &'static str, bool) {
     let on = |words: &str, at_us| format!("{words} {}", zone.date(at_us));
     match standing {
         Standing::Never => (text::patient::CONSENT_NEVER.to_owned(), "grey", false),
-        Standing::Granted { until_us: Some(until), .. } if until <= now_us => {
-            (on(text::patient::CONSENT_EXPIRED, until), "amber", false)
-        }
+        Standing::Expired { at_us } => (on(text::patient::CONSENT_EXPIRED, at_us), "amber", false),
         Standing::Granted { since_us, .. } => (on(text::patient::CONSENT_SINCE, since_us), "ok", true),
         Standing::Withdrawn { at_us, .. } => (on(text::patient::CONSENT_WITHDRAWN, at_us), "amber", false),
     }
@@ -88,16 +85,9 @@ fn words(standing: Standing, zone: Zone, now_us: i64) -> (String, &'static str, 
 ///
 /// # Errors
 /// What the replica reports.
-pub fn care_warning(
-    replica: &Replica,
-    patient: &str,
-    now_us: i64,
-) -> Result<Option<&'static str>, ReplicaError> {
+pub fn care_warning(replica: &Replica, patient: &str) -> Result<Option<&'static str>, ReplicaError> {
     Ok(match standing(replica, patient, Purpose::Treatment)? {
-        Standing::Never => Some(text::patient::NO_TREATMENT_CONSENT),
-        Standing::Granted { until_us: Some(until), .. } if until <= now_us => {
-            Some(text::patient::NO_TREATMENT_CONSENT)
-        }
+        Standing::Never | Standing::Expired { .. } => Some(text::patient::NO_TREATMENT_CONSENT),
         Standing::Granted { .. } => None,
         Standing::Withdrawn { .. } => Some(text::patient::TREATMENT_WITHDRAWN),
     })

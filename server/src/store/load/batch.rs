@@ -3,7 +3,6 @@
 //! Invariant: every row in a batch is one a tablet would have accepted, in canonical form.
 
 use super::facets_of;
-use crate::store::consents::event_of;
 use neonpro_contract::catalogue::{FacetId, Purpose, Scope, Table};
 use neonpro_contract::consent::{ConsentEvent, Standing, standing};
 use neonpro_contract::ids::{AuthorId, RecordId};
@@ -96,7 +95,7 @@ impl LoadBatch {
     pub fn fold_consents(&mut self, now: ServerInstant) {
         let mut events: HashMap<uuid::Uuid, Vec<ConsentEvent>> = HashMap::new();
         for record in self.records.iter().filter(|record| record.table.name == "data_consent_records") {
-            let event = event_of(record.id, &record.row, record.captured_at.0, None);
+            let event = ConsentEvent::of_row(record.id, &record.row, record.captured_at.0, None, None);
             if let (Some(patient), Some(event)) = (record.row.get("patient_id").as_uuid(), event) {
                 events.entry(patient).or_default().push(event);
             }
@@ -119,10 +118,7 @@ const CONSENT_COLUMNS: [(&str, Purpose); 3] = [
 ];
 
 fn granted(events: &[ConsentEvent], purpose: Purpose, now: ServerInstant) -> bool {
-    match standing(events, purpose) {
-        Standing::Granted { until_us, .. } => until_us.is_none_or(|until| now.0 <= until),
-        Standing::Never | Standing::Withdrawn { .. } => false,
-    }
+    matches!(standing(events, purpose, now.0), Standing::Granted { .. })
 }
 
 /// Brings a row into the form it has when it is read back.
