@@ -2,6 +2,7 @@
 
 use crate::cluster::TestDatabase;
 use serde_json::Value as Json;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -36,16 +37,32 @@ pub fn free_port() -> u16 {
 impl ServerProcess {
     /// Starts a server over a test's database. `crash_at` names where it stops as `kill -9` would.
     pub fn start(database: &TestDatabase, dir: &Path, port: u16, crash_at: Option<&str>) -> Self {
+        let mut command = Self::command(database, dir, port);
+        command.stderr(Stdio::null());
+        if let Some(point) = crash_at {
+            command.env("NEONPRO_CRASH_AT", point);
+        }
+        Self::spawn(&mut command)
+    }
+
+    /// Starts a server that logs to a file, at a level.
+    pub fn start_told(database: &TestDatabase, dir: &Path, port: u16, log: &Path, level: &str) -> Self {
+        let mut command = Self::command(database, dir, port);
+        command.stderr(File::create(log).unwrap()).env("NEONPRO_LOG", level);
+        Self::spawn(&mut command)
+    }
+
+    fn command(database: &TestDatabase, dir: &Path, port: u16) -> Command {
         let mut command = Command::new(program("neonpro-server"));
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(dir)
-            .env("DATABASE_URL", database.url())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        if let Some(point) = crash_at {
-            command.env("NEONPRO_CRASH_AT", point);
-        }
+            .envs(database.urls())
+            .stdout(Stdio::piped());
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
