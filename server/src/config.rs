@@ -13,6 +13,10 @@ pub struct DatabaseArgs {
     /// Use this database instead of an embedded one, e.g. `postgres://user@localhost/neonpro?host=/run/postgresql`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
+    /// Account that makes roles and migrates, over a connection that is closed before anyone is served. Without it, the
+    /// account of the database URL does.
+    #[arg(long, env = "MIGRATION_DATABASE_URL", hide_env_values = true, requires = "database_url")]
+    pub migration_database_url: Option<String>,
     /// Directory of the embedded cluster, the server's own certificate and the audit's signing key.
     #[arg(long, env = "NEONPRO_DATA")]
     pub data: Option<PathBuf>,
@@ -39,7 +43,9 @@ impl DatabaseArgs {
     /// When no directory can be chosen.
     pub async fn source(&self) -> Result<Source, crate::postgres::PostgresError> {
         match &self.database_url {
-            Some(url) => Ok(Source::Url(url.clone())),
+            Some(url) => {
+                Ok(Source::Url { server: url.clone(), migration: self.migration_database_url.clone() })
+            }
             None => Ok(Source::Embedded(self.data_dir().await?.join("postgres"))),
         }
     }

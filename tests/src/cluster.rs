@@ -1,7 +1,9 @@
-//! One PostgreSQL cluster per test process, one database per test, copied from a migrated template with demo data.
+//! One PostgreSQL cluster per test process, one database per test, copied from a migrated template: with demo data, or
+//! empty.
 
+use crate::statements::Statements;
 use neonpro_server::clock;
-use neonpro_server::database::prepare;
+use neonpro_server::database::{Access, LOGIN, login_password, prepare};
 use neonpro_server::demo::{self, DemoNetwork, DemoSize};
 use neonpro_server::postgres::EmbeddedPostgres;
 use neonpro_server::store::Store;
@@ -14,6 +16,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const TEMPLATE: &str = "world_template";
+const EMPTY: &str = "empty_template";
 const PREFIX: &str = "neonpro-world-";
 
 struct Cluster {
@@ -33,15 +36,12 @@ fn cluster() -> &'static Cluster {
 async fn start() -> Cluster {
     let embedded = EmbeddedPostgres::start(&own_directory()).await.unwrap();
     let settings = embedded.superuser_options();
-    let superuser = PgConnectOptions::new_without_pgpass()
-        .socket(&settings.socket_dir)
-        .port(settings.port)
-        .username(&settings.user)
-        .password(&settings.password)
-        .database(&settings.database);
+    let superuser = Access::embedded(settings, &settings.database).owner;
     let mut admin = superuser.connect().await.unwrap();
-    admin.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.unwrap();
-    let store = prepare(&superuser.clone().database(TEMPLATE)).await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create database {EMPTY}"))).await.unwrap();
+    prepare(&Access::embedded(settings, EMPTY)).await.unwrap().close().await;
+    admin.execute(AssertSqlSafe(format!("create database {TEMPLATE} template {EMPTY}"))).await.unwrap();
+    let store = prepare(&Access::embedded(settings, TEMPLATE)).await.unwrap();
     let size = DemoSize { patients: 60, days_before: 6, days_after: 6 };
     let network = demo::network(7, clock::now(), size).unwrap();
     demo::load(&store, &network, clock::now()).await.unwrap();
@@ -70,13 +70,48 @@ pub struct TestDatabase {
     name: String,
     /// How a superuser reaches it.
     pub options: PgConnectOptions,
+    /// How the server's account reaches it.
+    pub login: PgConnectOptions,
     /// The server's door to it.
     pub store: Store,
 }
 
 impl TestDatabase {
-    /// A copy of the template: three clinics with people, patients, agenda, stock.
+    /// Three clinics with people, patients, agenda, stock.
     pub async fn create() -> Self {
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// Migrated, and nothing in it but the registries the migrations bring.
+    pub async fn empty() -> Self {
+        Self::copy_of(EMPTY).await
+    }
+
+    /// A database before its first migration, owned by the owner's role.
+    pub async fn unmigrated() -> Self {
+        let quiet = Self::empty().await;
+        quiet.store.close().await;
+        let mut admin = cluster().superuser.connect().await.unwrap();
+        let recreate = format!("create database {}_new owner neonpro_owner", quiet.name);
+        admin.execute(AssertSqlSafe(recreate)).await.unwrap();
+        admin.close().await.unwrap();
+        let name = format!("{}_new", quiet.name);
+        let access = Access::embedded(cluster().embedded.superuser_options(), &name);
+        let mut admin = access.owner.connect().await.unwrap();
+        admin.execute("grant usage, create on schema public to neonpro_owner").await.unwrap();
+        Self { name, options: access.owner, login: access.server, ..quiet }
+    }
+
+    /// As [`TestDatabase::create`], with a listener between the server's pool and PostgreSQL.
+    pub async fn heard() -> (Self, Statements) {
+        let quiet = Self::create().await;
+        quiet.store.close().await;
+        let statements = Statements::before(cluster().embedded.superuser_options());
+        let store = prepare(&Access::embedded(statements.settings(), &quiet.name)).await.unwrap();
+        (Self { store, ..quiet }, statements)
+    }
+
+    async fn copy_of(template: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
@@ -84,12 +119,12 @@ impl TestDatabase {
         // A template is copied by one at a time.
         let copying = COPYING.lock().await;
         let mut admin = cluster.superuser.connect().await.unwrap();
-        admin.execute(AssertSqlSafe(format!("create database {name} template {TEMPLATE}"))).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("create database {name} template {template}"))).await.unwrap();
         admin.close().await.unwrap();
         drop(copying);
-        let options = cluster.superuser.clone().database(&name);
-        let store = prepare(&options).await.unwrap();
-        Self { name, options, store }
+        let access = Access::embedded(cluster.embedded.superuser_options(), &name);
+        let store = prepare(&access).await.unwrap();
+        Self { name, options: access.owner, login: access.server, store }
     }
 
     /// Puts every row of the clinic's tables aside, as a backup would.
@@ -143,24 +178,36 @@ impl TestDatabase {
         }
     }
 
-    /// How another process reaches it.
+    /// How another process reaches it: to serve, and to migrate.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn urls(&self) -> [(&'static str, String); 2] {
         let settings = cluster().embedded.superuser_options();
-        format!(
-            "postgres://{}:{}@localhost:{}/{}?host={}",
-            settings.user,
-            settings.password,
-            settings.port,
-            self.name,
-            settings.socket_dir.display()
-        )
+        let login = login_password(&settings.password);
+        let url = |user: &str, password: &str| {
+            format!(
+                "postgres://{user}:{password}@localhost:{}/{}?host={}",
+                settings.port,
+                self.name,
+                settings.socket_dir.display()
+            )
+        };
+        [
+            ("DATABASE_URL", url(LOGIN, &login)),
+            ("MIGRATION_DATABASE_URL", url(&settings.user, &settings.password)),
+        ]
     }
 
     /// A connection row security does not bind.
     pub async fn admin(&self) -> PgConnection {
         self.options.connect().await.unwrap()
     }
+}
+
+/// What PostgreSQL logged so far.
+#[must_use]
+pub fn postgres_log() -> Vec<u8> {
+    let files = cluster().embedded.log_dir().read_dir().unwrap();
+    files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
 }
 
 /// What the template holds.

@@ -20,6 +20,8 @@ pub struct Device {
     pub generation: u32,
     pub captured_at: Option<i64>,
     pub seen_seq: i64,
+    /// The id of the next edits, instead of a fresh one.
+    pub edit_id: Option<EditId>,
     key: Ed25519KeyPair,
     documents: HashMap<DocumentId, Document>,
 }
@@ -48,7 +50,16 @@ impl Device {
         let pkcs8 = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
         let key = Ed25519KeyPair::from_pkcs8(pkcs8.as_ref()).unwrap();
         let id = DeviceId(clock::fresh_id(clock::now()));
-        Self { id, clinic, generation: 1, captured_at: None, seen_seq: 0, key, documents: HashMap::new() }
+        Self {
+            id,
+            clinic,
+            generation: 1,
+            captured_at: None,
+            seen_seq: 0,
+            edit_id: None,
+            key,
+            documents: HashMap::new(),
+        }
     }
 
     #[must_use]
@@ -101,7 +112,7 @@ impl Device {
         work: &[(DocumentId, bool, Vec<FieldOp>)],
     ) -> Result<Envelope, EditError> {
         let now = clock::now();
-        let edit = EditId(clock::fresh_id(now));
+        let edit = self.edit_id.unwrap_or_else(|| EditId(clock::fresh_id(now)));
         let captured_at = DeviceInstant(self.captured_at.unwrap_or(now.0));
         let header = Header {
             edit,

@@ -14,13 +14,18 @@
 )]
 
 pub mod bench;
+pub mod canary;
 pub mod cluster;
 pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod fleet;
+pub mod isolation;
 pub mod pages;
 pub mod poison;
 pub mod process;
 pub mod raw;
+pub mod sql;
+pub mod statements;
+pub mod tap;
 pub mod world;

@@ -48,16 +48,32 @@ impl ServerProcess {
     /// Starts a server over a test's database. `crash_at` names where it stops as `kill -9` would.
     pub fn start(database: &TestDatabase, dir: &Path, port: u16, crash_at: Option<&str>) -> Self {
         let log = dir.join("server.log");
+        let mut command = Self::command(database, dir, port, &log);
+        if let Some(point) = crash_at {
+            command.env("NEONPRO_CRASH_AT", point);
+        }
+        Self::spawn(&mut command, log)
+    }
+
+    /// Starts a server that logs to a file, at a level.
+    pub fn start_told(database: &TestDatabase, dir: &Path, port: u16, log: &Path, level: &str) -> Self {
+        let mut command = Self::command(database, dir, port, log);
+        command.env("NEONPRO_LOG", level);
+        Self::spawn(&mut command, log.to_owned())
+    }
+
+    fn command(database: &TestDatabase, dir: &Path, port: u16, log: &Path) -> Command {
         let mut command = Command::new(program("neonpro-server"));
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(dir)
-            .env("DATABASE_URL", database.url())
+            .envs(database.urls())
             .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(&log).unwrap());
-        if let Some(point) = crash_at {
-            command.env("NEONPRO_CRASH_AT", point);
-        }
+            .stderr(File::options().create(true).append(true).open(log).unwrap());
+        command
+    }
+
+    fn spawn(command: &mut Command, log: PathBuf) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -1,23 +1,28 @@
 //! One cluster per test run, one migrated database per test, seen through the server's own door and from above it.
 
-use neonpro_server::database::prepare;
+use neonpro_server::database::{Access, prepare};
 use neonpro_server::postgres::EmbeddedPostgres;
 use neonpro_server::store::Store;
 use sqlx_core::connection::ConnectOptions;
 use sqlx_core::executor::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
-use sqlx_postgres::{PgConnectOptions, PgConnection};
-use std::str::FromStr;
+use sqlx_postgres::PgConnection;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 struct Cluster {
-    superuser: PgConnectOptions,
     // Stops with the process that holds it.
-    _embedded: Option<(EmbeddedPostgres, tempfile::TempDir)>,
+    embedded: EmbeddedPostgres,
+    _dir: tempfile::TempDir,
 }
 
-/// The cluster of this run: the one `TEST_DATABASE_URL` names (as superuser), or a private one.
+impl Cluster {
+    fn access(&self, database: &str) -> Access {
+        Access::embedded(self.embedded.superuser_options(), database)
+    }
+}
+
+/// The private cluster of this run.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
@@ -31,23 +36,12 @@ fn template() -> String {
 }
 
 async fn start() -> Cluster {
-    let cluster = if let Ok(url) = std::env::var("TEST_DATABASE_URL") {
-        Cluster { superuser: PgConnectOptions::from_str(&url).unwrap(), _embedded: None }
-    } else {
-        let dir = tempfile::tempdir().unwrap();
-        let embedded = EmbeddedPostgres::start(&dir.path().join("postgres")).await.unwrap();
-        let settings = embedded.superuser_options();
-        let superuser = PgConnectOptions::new_without_pgpass()
-            .socket(&settings.socket_dir)
-            .port(settings.port)
-            .username(&settings.user)
-            .password(&settings.password)
-            .database(&settings.database);
-        Cluster { superuser, _embedded: Some((embedded, dir)) }
-    };
-    let mut admin = cluster.superuser.connect().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let embedded = EmbeddedPostgres::start(&dir.path().join("postgres")).await.unwrap();
+    let cluster = Cluster { embedded, _dir: dir };
+    let mut admin = cluster.access("postgres").owner.connect().await.unwrap();
     admin.execute(AssertSqlSafe(format!("create database {}", template()))).await.unwrap();
-    prepare(&cluster.superuser.clone().database(&template())).await.unwrap().close().await;
+    prepare(&cluster.access(&template())).await.unwrap().close().await;
     cluster
 }
 
@@ -69,13 +63,13 @@ impl Database {
         let name = format!("load_{}_{number}", std::process::id());
         // A template may be copied by one at a time.
         let copying = COPYING.lock().await;
-        let mut admin = cluster.superuser.connect().await.unwrap();
+        let mut admin = cluster.access("postgres").owner.connect().await.unwrap();
         let create = format!("create database {name} template {}", template());
         admin.execute(AssertSqlSafe(create)).await.unwrap();
         drop(copying);
-        let options = cluster.superuser.clone().database(&name);
-        let store = prepare(&options).await.unwrap();
-        Self { store, admin: options.connect().await.unwrap() }
+        let access = cluster.access(&name);
+        let store = prepare(&access).await.unwrap();
+        Self { store, admin: access.owner.connect().await.unwrap() }
     }
 
     /// The only value of the only row, as text; `null` if there is none.

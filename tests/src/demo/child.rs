@@ -16,8 +16,14 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of a log that are shown when its program failed.
 const TAIL_LINES: usize = 12;
 /// Settings of the person's own installation, which the demo must not touch.
-const FOREIGN: [&str; 5] =
-    ["DATABASE_URL", "NEONPRO_DATA", "NEONPRO_LISTEN", "NEONPRO_TLS_CERTIFICATE", "NEONPRO_TLS_KEY"];
+const FOREIGN: [&str; 6] = [
+    "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "NEONPRO_DATA",
+    "NEONPRO_LISTEN",
+    "NEONPRO_TLS_CERTIFICATE",
+    "NEONPRO_TLS_KEY",
+];
 
 /// A program of this build.
 ///

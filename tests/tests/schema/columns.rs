@@ -1,8 +1,8 @@
 //! The schema equals the catalogue, column by column.
 
-use crate::cluster::{Database, list};
 use neonpro_contract::catalogue::{self, Default, Field, Format, Kind, SERVER_COLUMNS, Scope, TABLES, Table};
 use neonpro_contract::value::Column;
+use neonpro_tests::sql::{Database, list};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables beside those of the catalogue: registries, networks, keys, and the migrator's own.

@@ -1,8 +1,8 @@
 //! Referral deadlines, scope of practice, compliance checks and the no-show prior.
 
-use crate::cluster::{Database, list, must, run, text};
-use crate::sample::{Clinic, fresh};
+use super::sample::{Clinic, fresh};
 use neonpro_contract::catalogue;
+use neonpro_tests::sql::{Database, list, must, run, text};
 use sqlx_postgres::PgConnection;
 
 async fn start(db: &mut Database) -> (Clinic, PgConnection) {

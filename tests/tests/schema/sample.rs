@@ -1,8 +1,8 @@
 //! Sample rows for every table, made from the catalogue.
 
-use crate::cluster::must;
 use neonpro_contract::catalogue::{Default, Field, Format, Scope, TABLES, Table};
 use neonpro_contract::value::Column;
+use neonpro_tests::sql::must;
 use sqlx_postgres::PgConnection;
 use std::collections::HashMap;
 use uuid::Uuid;

@@ -1,8 +1,8 @@
 //! Appointments across months: their key, their history, and the partitions they lie in.
 
-use crate::cluster::{Database, enter, must, run, text};
-use crate::sample::{Clinic, fresh};
+use super::sample::{Clinic, fresh};
 use neonpro_contract::catalogue;
+use neonpro_tests::sql::{Database, enter, must, run, text};
 
 #[tokio::test]
 async fn an_appointment_that_moves_to_another_month_keeps_its_history_and_its_children() {

@@ -1,8 +1,8 @@
 //! The ledger, the quantity it sums to, and the alerts it raises.
 
-use crate::cluster::{Database, list, must, text};
-use crate::sample::{Clinic, fresh};
+use super::sample::{Clinic, fresh};
 use neonpro_contract::catalogue;
+use neonpro_tests::sql::{Database, list, must, text};
 use sqlx_postgres::PgConnection;
 
 /// A clinic whose stock has never moved and whose product is watched.

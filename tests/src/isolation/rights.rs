@@ -1,0 +1,188 @@
+//! What the rules allow: who may do what to which relation. Derived from the design (a clinic's rows are read, added
+//! and changed within their clinic, and never deleted), with every deviation named and given its reason. Never derived
+//! from the grants in the database: those are what is attacked.
+
+use super::catalog::Relation;
+
+/// Roles that are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// What requests run as.
+    Server,
+    /// Owns the schema; only migrations are it.
+    Owner,
+    /// Writes reference data.
+    Reference,
+    /// What the pool logs in as, having reset its role.
+    Login,
+    /// Anybody else with a connection.
+    Nobody,
+    /// Above row security: only keys and constraints bind it.
+    Superuser,
+}
+
+/// Roles a connection of the running server can have, and one that was never granted anything.
+pub const UNPRIVILEGED: [Role; 4] = [Role::Server, Role::Reference, Role::Login, Role::Nobody];
+
+impl Role {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "neonpro_server",
+            Self::Owner => "neonpro_owner",
+            Self::Reference => "neonpro_reference",
+            Self::Login => "neonpro_login",
+            Self::Nobody => NOBODY,
+            Self::Superuser => "postgres",
+        }
+    }
+}
+
+/// A role made for the attack.
+pub const NOBODY: &str = "isolation_nobody";
+
+/// What a relation is to the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Rows of clinics.
+    Tenant,
+    /// A part of one; reached through its parent alone.
+    Partition,
+    /// Names a clinic before any clinic is known; holds no patient data.
+    Routing,
+    /// The same for every clinic.
+    Reference,
+    /// One row about the server itself.
+    Server,
+    /// The migrator's own.
+    Internal,
+}
+
+/// Columns that may be updated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    All,
+    None,
+    Only(&'static [&'static str]),
+}
+
+impl Columns {
+    #[must_use]
+    pub fn allow(self, column: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only(columns) => columns.contains(&column),
+        }
+    }
+}
+
+/// What a role may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    pub select: bool,
+    pub insert: bool,
+    pub update: Columns,
+    pub delete: bool,
+}
+
+const NOTHING: Rights = Rights { select: false, insert: false, update: Columns::None, delete: false };
+const READ: Rights = Rights { select: true, ..NOTHING };
+const WRITE: Rights = Rights { select: true, insert: true, update: Columns::All, delete: false };
+const EVERYTHING: Rights = Rights { delete: true, ..WRITE };
+
+/// A relation with rows of clinics where the server's rights are not "read, add, change".
+struct Deviation {
+    relation: &'static str,
+    rights: Rights,
+    #[expect(dead_code, reason = "a deviation without a reason is not one; it is read here")]
+    reason: &'static str,
+}
+
+const DEVIATIONS: &[Deviation] = &[
+    Deviation {
+        relation: "public.appointment_history",
+        rights: Rights { update: Columns::Only(&["merged_at", "feed_seq"]), ..WRITE },
+        reason: "a history is written once and numbered",
+    },
+    Deviation {
+        relation: "sync.audit",
+        rights: Rights { update: Columns::None, ..WRITE },
+        reason: "an audit is only added to",
+    },
+    Deviation {
+        relation: "sync.feed",
+        rights: Rights { update: Columns::None, delete: true, ..WRITE },
+        reason: "the feed is pruned below its horizon; the signed edits stay",
+    },
+];
+
+/// Relations that name a clinic and stand outside row security, because they are asked before a clinic is known.
+const ROUTING: &[Deviation] = &[
+    Deviation {
+        relation: "sync.device_clinics",
+        rights: Rights { update: Columns::None, ..WRITE },
+        reason: "which clinic a device belongs to: an unguessable id, a clinic and a tag",
+    },
+    Deviation {
+        relation: "sync.enrolments",
+        rights: Rights { update: Columns::Only(&["used_at", "device_id"]), ..WRITE },
+        reason: "which clinic a one-time code is for: a hash, a clinic and an audience",
+    },
+];
+
+/// Relations without a clinic that everybody reads and only the console's role writes.
+const REFERENCE: &[&str] = &[
+    "public.professional_types",
+    "public.council_types",
+    "public.clinic_networks",
+    "public.service_categories",
+    "public.service_types",
+    "public.compliance_categories",
+    "public.compliance_requirements",
+    "public.system_settings",
+];
+
+/// Functions that run with the rights of their owner, each with its reason.
+pub const DOORS: &[(&str, &str)] =
+    &[("public.ensure_month_partitions", "a month is a table, and only the owner makes tables")];
+
+/// Unique keys that do not name the clinic, each with its reason.
+pub const GLOBAL_KEYS: &[(&str, &str)] = &[("clinics_id_key", "a clinic's id is its own tenant")];
+
+/// Classifies a relation; one that fits nothing stops the test.
+#[must_use]
+pub fn class(relation: &Relation) -> Class {
+    let name = relation.name.as_str();
+    if ROUTING.iter().any(|routing| routing.relation == name) {
+        Class::Routing
+    } else if relation.has_clinic() {
+        if relation.is_partition() { Class::Partition } else { Class::Tenant }
+    } else if REFERENCE.contains(&name) {
+        Class::Reference
+    } else if name == "sync.server" {
+        Class::Server
+    } else if name.ends_with("_sqlx_migrations") {
+        Class::Internal
+    } else {
+        panic!("{name} has no clinic_id and is not known as reference data: say in rights.rs what it is")
+    }
+}
+
+/// What a role may do to a relation, within a clinic where there is one.
+#[must_use]
+pub fn rights(role: Role, relation: &Relation) -> Rights {
+    let named = |list: &[Deviation]| {
+        list.iter().find(|deviation| deviation.relation == relation.name).map(|found| found.rights)
+    };
+    match (role, class(relation)) {
+        (Role::Owner | Role::Superuser, _) => EVERYTHING,
+        (Role::Server, Class::Tenant) if relation.is_view() => READ,
+        (Role::Server, Class::Tenant) => named(DEVIATIONS).unwrap_or(WRITE),
+        (Role::Server, Class::Routing) => named(ROUTING).unwrap_or(NOTHING),
+        (Role::Server, Class::Reference) => READ,
+        (Role::Server, Class::Server) => Rights { update: Columns::Only(&["reference_seq"]), ..READ },
+        (Role::Reference, Class::Reference) => WRITE,
+        _ => NOTHING,
+    }
+}
