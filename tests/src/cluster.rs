@@ -178,6 +178,12 @@ impl TestDatabase {
         }
     }
 
+    /// Opens it once more, as another node does.
+    pub async fn open_again(&self) -> Store {
+        let access = Access::embedded(cluster().embedded.superuser_options(), &self.name);
+        prepare(&access).await.unwrap()
+    }
+
     /// How another process reaches it: to serve, and to migrate.
     #[must_use]
     pub fn urls(&self) -> [(&'static str, String); 2] {

@@ -31,7 +31,12 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let database = TestDatabase::create().await;
+        Self::over(TestDatabase::create().await)
+    }
+
+    /// A world over a database.
+    #[must_use]
+    pub fn over(database: TestDatabase) -> Self {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
         let merger = Merger::new(database.store.clone(), metrics, admission);

@@ -21,6 +21,7 @@ use neonpro_contract::wire::{Ack, Buckets, Frame, Push};
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::store::authority::Grant;
 use neonpro_tests::canary::{self, canary, is_in};
 use neonpro_tests::cluster::{TestDatabase, network, postgres_log};
 use neonpro_tests::device::{Device, document, put};
@@ -69,7 +70,9 @@ impl Aviary {
 
     async fn tablet(&self, place: usize, tap: &Tap) -> Tablet {
         let clinic = self.clinic(place);
-        let code = make_code(&self.database.store, clinic, Audience::Clinical, now()).await.unwrap();
+        let code = make_code(&self.database.store, clinic, &Grant::to_members(Audience::Clinical), now())
+            .await
+            .unwrap();
         let path = self.dir.path().join(format!("{place}.replica"));
         let ticket = ticket(&tap.url(), &self.server.fingerprint, &code);
         let name = canary(place);
@@ -120,7 +123,10 @@ async fn attack(aviary: &Aviary, from: usize, on: usize) -> Vec<u8> {
     let clinic = aviary.clinic(from);
     let mut device = Device::new(clinic);
     let mut scoped = aviary.database.store.begin(&Actor::system(clinic)).await.unwrap();
-    scoped.append_device(device.id, "bad", &device.public_key(), Audience::Clinical, now()).await.unwrap();
+    scoped
+        .append_device(device.id, "bad", &device.public_key(), &Grant::to_members(Audience::Clinical), now())
+        .await
+        .unwrap();
     scoped.commit().await.unwrap();
     let (ours, theirs) = (demo(clinic), demo(aviary.clinic(on)));
     let author = ours.people.iter().find(|person| person.role == Role::Admin).unwrap().id;

@@ -11,8 +11,8 @@ use neonpro_contract::wire::Frame;
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::http::enrol::make_code;
-use neonpro_server::merge::{Incoming, Merger};
-use neonpro_server::telemetry::Metrics;
+use neonpro_server::merge::Incoming;
+use neonpro_server::store::authority::Grant;
 use neonpro_tests::cluster::TestDatabase;
 use neonpro_tests::device::{Device, document, put};
 use neonpro_tests::fleet::{Fleet, eventually};
@@ -20,7 +20,6 @@ use neonpro_tests::raw::{Raw, hello, tls};
 use neonpro_tests::statements::Statements;
 use neonpro_tests::world::World;
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
@@ -28,8 +27,7 @@ use uuid::Uuid;
 /// A world whose every statement is heard.
 async fn heard_world() -> (World, Statements) {
     let (database, heard) = TestDatabase::heard().await;
-    let merger = Merger::new(database.store.clone(), Arc::new(Metrics::default()));
-    (World { database, merger }, heard)
+    (World::over(database), heard)
 }
 
 /// What came of pushing one edit: its fate without numbers, and what the database was asked.
@@ -130,7 +128,7 @@ async fn the_merge_asks_and_answers_the_same_for_foreign_and_for_missing() {
     let mut times = (Vec::new(), Vec::new());
     for (what, foreign, make) in namings(&world) {
         // Once beforehand, so that every connection has prepared what it needs.
-        course(&world, &heard, make(&mut device, fresh_id(now()))).await;
+        let _ = course(&world, &heard, make(&mut device, fresh_id(now()))).await;
         let began = Instant::now();
         let missing = course(&world, &heard, make(&mut device, fresh_id(now()))).await;
         times.0.push(began.elapsed());
@@ -157,7 +155,7 @@ async fn an_edit_id_of_another_clinic_is_as_good_as_any() {
         let edit = here.new_patient(world.person(0, Role::Admin), fresh_id(now()), None);
         course(&world, &heard, edit).await
     };
-    push(EditId(fresh_id(now()))).await;
+    let _ = push(EditId(fresh_id(now()))).await;
     let fresh = push(EditId(fresh_id(now()))).await;
     let theirs = push(known).await;
     assert_eq!(theirs, fresh);
@@ -189,7 +187,10 @@ async fn the_handshake_asks_and_answers_the_same_for_a_stranger_and_for_another_
     let fleet = Fleet::over(database).await;
     let theirs = Device::new(fleet.clinic(1).id);
     let mut scoped = fleet.database.store.begin(&Actor::system(theirs.clinic)).await.unwrap();
-    scoped.append_device(theirs.id, "t", &theirs.public_key(), Audience::Clinical, now()).await.unwrap();
+    scoped
+        .append_device(theirs.id, "t", &theirs.public_key(), &Grant::to_members(Audience::Clinical), now())
+        .await
+        .unwrap();
     scoped.commit().await.unwrap();
     // The server's first upkeep speaks to the database too: it must have had its say.
     let mut before = 0;
@@ -236,7 +237,10 @@ async fn post(fleet: &Fleet, body: &str) -> String {
 async fn a_code_of_another_clinic_that_was_used_is_refused_like_one_that_never_was() {
     let (database, heard) = TestDatabase::heard().await;
     let fleet = Fleet::over(database).await;
-    let code = make_code(&fleet.database.store, fleet.clinic(1).id, Audience::Clinical, now()).await.unwrap();
+    let code =
+        make_code(&fleet.database.store, fleet.clinic(1).id, &Grant::to_members(Audience::Clinical), now())
+            .await
+            .unwrap();
     let form = |code: &str| {
         let key = "58".to_owned() + &"66".repeat(31);
         json!({ "code": code, "public_key": key, "name": "t", "app": "t" }).to_string()

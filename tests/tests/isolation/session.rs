@@ -5,6 +5,7 @@ use neonpro_server::actor::Actor;
 use neonpro_server::clock::now;
 use neonpro_server::database::is_clean;
 use neonpro_server::http::enrol::make_code;
+use neonpro_server::store::authority::Grant;
 use neonpro_tests::cluster::{TestDatabase, network};
 use neonpro_tests::sql::{DENIED, code, must, run, text};
 use sqlx_core::connection::ConnectOptions;
@@ -92,7 +93,7 @@ async fn a_cancelled_begin_leaves_no_clinic_and_no_transaction_to_the_next() {
         cancel_after(polls, database.store.begin(&Actor::system(clinic))).await;
         let before: u64 = text(&mut admin, known).await.parse().unwrap();
         // A write outside of any clinic: inside somebody's forgotten transaction it would be lost.
-        make_code(&database.store, clinic, Audience::Clinical, now()).await.unwrap();
+        make_code(&database.store, clinic, &Grant::to_members(Audience::Clinical), now()).await.unwrap();
         assert_eq!(text(&mut admin, known).await, (before + 1).to_string(), "lost after {polls} polls");
     }
 }

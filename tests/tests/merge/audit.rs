@@ -287,10 +287,10 @@ async fn a_key_opened_again_goes_on_where_its_file_ends() {
 async fn the_command_passes_a_log_names_the_place_of_a_change_and_exports_what_it_read() {
     let mut case = Case::new().await;
     case.attest().await;
-    let (url, data) = (case.world.database.url(), case.dir.path().to_owned());
+    let (urls, data) = (case.world.database.urls(), case.dir.path().to_owned());
     let run = async |arguments: &[&str]| {
         let mut command = tokio::process::Command::new(program("neonpro-server"));
-        command.arg("audit").args(arguments).arg("--data").arg(&data).env("DATABASE_URL", &url);
+        command.arg("audit").args(arguments).arg("--data").arg(&data).envs(urls.clone());
         command.output().await.unwrap()
     };
     let good = run(&["verify"]).await;

@@ -155,7 +155,7 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let dir = tempfile::TempDir::new().unwrap();
     let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let store = neonpro_server::database::prepare(&fleet.database.options).await.unwrap();
+    let store = fleet.database.open_again().await;
     let notary = Arc::clone(&fleet.server.state.notary);
     let node = Server::over(Database::over(store), tls, notary, listen, admission_workers()).await.unwrap();
     let device = enrolled(&fleet).await;
@@ -164,7 +164,7 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let mut there = session(node.address, &device, head, 1 << 20).await;
     let said = tokio::process::Command::new(program("neonpro-server"))
         .args(["revoke", "--clinic", &device.clinic.to_string(), "--device", &device.id.to_string()])
-        .env("DATABASE_URL", fleet.database.url())
+        .envs(fleet.database.urls())
         .output()
         .await
         .unwrap();
