@@ -23,5 +23,6 @@ CREATE TABLE sync_checkpoint (
     size  INTEGER NOT NULL,
     hash  BLOB    NOT NULL,
     bytes BLOB    NOT NULL,   -- CBOR
+    epoch BLOB,               -- the server's epoch when it was told: a restored server begins another line
     UNIQUE (size, hash)
 ) STRICT;

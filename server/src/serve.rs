@@ -83,7 +83,7 @@ impl Server {
         };
         let notary = Notary::open(&args.audit.key_file(&args.database).await?)?;
         let admission = args.admission.config().map_err(AdmissionError::Start)?;
-        Self::over(database, tls, Arc::new(notary), args.listen, admission).await
+        Self::over(database, tls, args.listen, Arc::new(notary), admission).await
     }
 
     /// Listens over an open database.
@@ -93,8 +93,8 @@ impl Server {
     pub async fn over(
         database: Database,
         tls: Tls,
-        notary: Arc<Notary>,
         listen: SocketAddr,
+        notary: Arc<Notary>,
         admission: AdmissionConfig,
     ) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::default());
@@ -105,7 +105,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(database.store.clone(), metrics, admission, notary, stopping);
+        let state = AppState::new(database.store.clone(), metrics, notary, admission, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))

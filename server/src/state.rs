@@ -31,8 +31,8 @@ impl AppState {
     pub fn new(
         store: Store,
         metrics: Arc<Metrics>,
-        admission: Admission,
         notary: Arc<Notary>,
+        admission: Admission,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission);

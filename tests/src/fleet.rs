@@ -43,8 +43,9 @@ impl Fleet {
         let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let notary = Arc::new(Notary::open(&Notary::key_in(dir.path())).unwrap());
-        let database_open = Database::over(database.store.clone());
-        let server = Server::over(database_open, tls, notary, listen, admission_workers()).await.unwrap();
+        let database_of_server = Database::over(database.store.clone());
+        let server =
+            Server::over(database_of_server, tls, listen, notary, admission_workers()).await.unwrap();
         Self { database, server, dir }
     }
 

@@ -399,6 +399,20 @@ fn a_server_whose_audit_shrank_or_forked_is_doubted_until_it_agrees_again() {
     assert_eq!(hear(Some(signed(1, 20, 9)), Some(true)), (Some("forked"), Some(20)));
     assert_eq!(hear(Some(signed(1, 30, 9)), Some(false)).0, Some("forked"), "the server itself says so");
     assert_eq!(hear(Some(signed(2, 40, 4)), Some(true)).0, Some("unsigned"), "another key");
+    // Restored from a backup: another epoch, a shorter log, and no contradiction.
+    let restored = {
+        let mut welcome = server.welcome(tablet.replica.identity().audience);
+        welcome.epoch = [9; 16].into();
+        (welcome.checkpoint, welcome.audit_agrees) = (Some(Box::new(signed(1, 4, 7))), Some(false));
+        tablet.replica.open_session(&welcome, 0).unwrap();
+        tablet.replica.status().unwrap().notes
+    };
+    assert!(!restored.iter().any(|note| matches!(note, crate::Note::AuditDoubted { .. })), "{restored:?}");
+    assert_eq!(
+        tablet.replica.checkpoints().unwrap().iter().map(|held| held.size).max(),
+        Some(20),
+        "still evidence"
+    );
     let mut other_clinic = signed(1, 50, 5);
     other_clinic.clinic = neonpro_contract::ids::ClinicId(Uuid::nil());
     assert_eq!(hear(Some(other_clinic), Some(true)).0, Some("unsigned"));

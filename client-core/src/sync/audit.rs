@@ -50,35 +50,29 @@ impl Replica {
     }
 }
 
-/// Looks at what a welcome says about the audit. `restored` when the server says that it was restored from a backup: a
-/// log that is shorter then is no surprise, and the new one is the one to watch.
+/// Looks at what a welcome says about the audit. `restored` when the server says that it was restored from a backup: its
+/// log begins another line then, and what this tablet held is evidence, not a contradiction.
 pub(super) fn welcome(
     tx: &mut Tx<'_>,
     told: Option<&Checkpoint>,
     agrees: Option<bool>,
     restored: bool,
 ) -> Result<(), ReplicaError> {
-    let doubt_before = tx.meta.audit_doubt.take();
-    if agrees == Some(false) && !restored {
-        tx.meta.audit_doubt = Some(FORKED.to_owned());
-    }
-    if let Some(checkpoint) = told {
-        if restored && signed(tx, checkpoint) {
-            checkpoints::append(&tx.sql, checkpoint)?;
-        } else {
-            believe(tx, checkpoint)?;
-        }
-    }
     // A server that says nothing does not clear a doubt.
-    if agrees.is_none() && tx.meta.audit_doubt.is_none() && !restored {
-        tx.meta.audit_doubt = doubt_before;
+    if agrees.is_some() || restored {
+        tx.meta.audit_doubt = None;
     }
-    Ok(())
+    if agrees == Some(false) && !restored {
+        // What the other branch says is no successor of what is held here.
+        tx.meta.audit_doubt = Some(FORKED.to_owned());
+        return Ok(());
+    }
+    told.map_or(Ok(()), |checkpoint| believe(tx, checkpoint))
 }
 
 /// Keeps a checkpoint, or notes why it is not believed.
 fn believe(tx: &mut Tx<'_>, checkpoint: &Checkpoint) -> Result<(), ReplicaError> {
-    let last = checkpoints::find_last(&tx.sql)?;
+    let last = checkpoints::find_last(&tx.sql, tx.meta.server_epoch)?;
     let doubt = match &last {
         _ if !signed(tx, checkpoint) => Some(UNSIGNED),
         Some(last) if checkpoint.size < last.size => Some(SHRANK),
@@ -90,7 +84,7 @@ fn believe(tx: &mut Tx<'_>, checkpoint: &Checkpoint) -> Result<(), ReplicaError>
             tx.meta.audit_doubt.get_or_insert_with(|| doubt.to_owned());
             tx.touch(STATUS);
         }
-        None => checkpoints::append(&tx.sql, checkpoint)?,
+        None => checkpoints::append(&tx.sql, checkpoint, tx.meta.server_epoch)?,
     }
     Ok(())
 }

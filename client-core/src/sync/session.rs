@@ -40,7 +40,10 @@ impl Replica {
     pub(crate) fn hello(&self, nonce: &[u8; 32], app: &str) -> Result<Hello, ReplicaError> {
         let (store, meta) = (&self.inner.store, self.inner.store.meta()?);
         let (waiting, checkpoint) = store.read(|conn| {
-            Ok::<_, ReplicaError>((outbox::count_waiting(conn)?, checkpoints::find_last(conn)?))
+            Ok::<_, ReplicaError>((
+                outbox::count_waiting(conn)?,
+                checkpoints::find_last(conn, meta.server_epoch)?,
+            ))
         })?;
         let identity = &store.identity;
         Ok(Hello {

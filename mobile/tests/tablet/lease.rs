@@ -3,6 +3,7 @@
 use crate::fixture::{NOW_US, Tablet, add_allergy, desk, doctor};
 use axum::http::StatusCode;
 use neonpro_contract::catalogue::table;
+use serde_json::json;
 
 /// The same tablet, long after its server was last there.
 fn expired(tablet: Tablet) -> Tablet {
@@ -56,6 +57,6 @@ async fn opening_a_card_is_noted_with_who_opened_it() {
     let sql = "SELECT uuid_text(person), uuid_text(record) FROM sync_read WHERE table_id = ?1 ORDER BY n";
     let rows = tablet.replica.query(sql, &[patients.into()], 10).unwrap().rows;
     let expected = [(doctor(), ana), (desk(), ana), (desk(), bia)]
-        .map(|(who, what)| vec![who.to_string().into(), what.to_string().into()]);
+        .map(|(who, what)| vec![json!(who.to_string()), json!(what.to_string())]);
     assert_eq!(rows, expected);
 }

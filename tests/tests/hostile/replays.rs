@@ -14,6 +14,9 @@ const fn refused(code: Code) -> Fate {
     Fate::Refused { code }
 }
 
+/// How an envelope is forged.
+type Forge = fn(&mut Envelope, DeviceId);
+
 #[tokio::test]
 async fn every_flipped_bit_of_a_signed_envelope_and_of_its_signature_is_refused() {
     let world = World::new().await;
@@ -55,7 +58,7 @@ async fn an_envelope_that_claims_another_author_edit_device_or_time_than_its_cha
     let author = world.person(0, Role::Assistant);
     let record = document("patients", fresh_id(now()), 0);
     let honest = a.envelope(author, &[(record, true, vec![put("name", json!("X"))])]);
-    let forged: [(&str, fn(&mut Envelope, DeviceId)); 6] = [
+    let forged: [(&str, Forge); 6] = [
         ("author", |envelope, _| envelope.author = AuthorId(fresh_id(now()))),
         ("edit", |envelope, _| envelope.edit = EditId(fresh_id(now()))),
         ("time", |envelope, _| envelope.captured_at.0 += 1),

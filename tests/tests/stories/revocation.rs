@@ -157,7 +157,7 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let store = fleet.database.open_again().await;
     let notary = Arc::clone(&fleet.server.state.notary);
-    let node = Server::over(Database::over(store), tls, notary, listen, admission_workers()).await.unwrap();
+    let node = Server::over(Database::over(store), tls, listen, notary, admission_workers()).await.unwrap();
     let device = enrolled(&fleet).await;
     let head = head(&fleet).await;
     let mut here = session(fleet.server.address, &device, head, 1 << 20).await;
