@@ -16,6 +16,7 @@ pub mod limits;
 pub mod permissions;
 pub mod row;
 pub mod scope_of_practice;
+pub mod share;
 pub mod time;
 pub mod validate;
 pub mod value;

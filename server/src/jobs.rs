@@ -5,10 +5,12 @@ mod checkpoints;
 mod compaction;
 mod consents;
 mod revocations;
+mod shares;
 mod wakeups;
 
 pub use compaction::{compact, compact_above};
 pub use consents::watch_purges;
+pub use shares::settle_shares;
 
 use crate::state::AppState;
 use std::time::Duration;
@@ -19,6 +21,7 @@ const UPKEEP: Duration = Duration::from_secs(300);
 /// Runs upkeep until the server stops.
 pub async fn run(state: AppState) {
     let listening = tokio::spawn(wakeups::run(state.clone()));
+    let sharing = tokio::spawn(shares::run(state.clone()));
     let revoking = tokio::spawn(revocations::run(state.clone()));
     let attesting = tokio::spawn(checkpoints::run(state.clone()));
     loop {
@@ -34,6 +37,7 @@ pub async fn run(state: AppState) {
     let _ = listening.await;
     let _ = revoking.await;
     let _ = attesting.await;
+    let _ = sharing.await;
 }
 
 async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
@@ -50,6 +54,8 @@ async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
             tracing::info!(%clinic, expired, "settled expired consents");
             state.merger.wake(clinic);
         }
+        // Covers a lost notification, and consents that expired.
+        state.moved.note(clinic);
         overdue = overdue.saturating_add(watch_purges(&state.store, clinic, crate::clock::now()).await?);
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));

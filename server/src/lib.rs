@@ -17,6 +17,7 @@ pub mod http;
 pub mod import;
 pub mod jobs;
 pub mod merge;
+pub mod moved;
 pub mod postgres;
 pub mod reconcile;
 pub mod scope;

@@ -3,6 +3,7 @@
 use crate::admission::Admission;
 use crate::audit::Notary;
 use crate::merge::Merger;
+use crate::moved::Moved;
 use crate::store::Store;
 use crate::sync::live::LiveSessions;
 use crate::telemetry::Metrics;
@@ -16,6 +17,8 @@ pub struct AppState {
     pub store: Store,
     /// The merge.
     pub merger: Merger,
+    /// Clinics whose shares are to be looked at.
+    pub moved: Arc<Moved>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// The sessions of this node.
@@ -36,7 +39,7 @@ impl AppState {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission);
-        Self { store, merger, metrics, live: LiveSessions::default(), notary, stop }
+        Self { store, merger, moved: Arc::default(), metrics, live: LiveSessions::default(), notary, stop }
     }
 
     /// Resolves when the server is stopping.

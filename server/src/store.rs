@@ -21,6 +21,7 @@ pub mod matters;
 pub mod receipts;
 pub mod reference;
 pub mod scope;
+pub mod shares;
 pub mod unnumbered;
 
 use crate::actor::Actor;

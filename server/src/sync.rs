@@ -10,3 +10,5 @@ mod purges;
 mod reads;
 mod repair;
 pub mod session;
+
+pub(crate) use page::facet_row;

@@ -4,6 +4,7 @@
 //! them crosses a counting proxy. Nothing here decides a test.
 
 pub mod bed;
+pub mod consent;
 pub mod figures;
 pub mod limits;
 pub mod page;

@@ -156,7 +156,9 @@ impl World {
     /// Fails if the clinic's digest is not the sum over the documents devices may hold.
     pub async fn assert_digest(&self, clinic: ClinicId) {
         let mut scoped = self.store().begin(&Actor::system(clinic)).await.unwrap();
-        let (head, states) = (scoped.find_head().await.unwrap(), scoped.list_documents_seen().await.unwrap());
+        let head = scoped.find_head().await.unwrap();
+        let mut states = scoped.list_documents_seen().await.unwrap();
+        states.extend(scoped.list_shared_seen().await.unwrap());
         scoped.rollback().await.unwrap();
         let mut sum = Digest::default();
         states.iter().for_each(|state| sum.add(state.fingerprint()));

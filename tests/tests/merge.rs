@@ -17,5 +17,6 @@ mod merge {
     mod gate;
     mod scope;
     mod scope_sql;
+    mod shares;
     mod withdrawal;
 }

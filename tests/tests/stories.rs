@@ -18,4 +18,5 @@ mod stories {
     mod epochs;
     mod revocation;
     mod scope;
+    mod shares;
 }

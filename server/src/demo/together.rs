@@ -131,8 +131,10 @@ fn refer(
     let at = scribe.moment(days, 14 * 60).max(patient.since_us + US_PER_HOUR);
     let (from, to) = (scribe.random.below(3) + 1, 0);
     let from = team.practitioner(usize::try_from(from).unwrap_or(1));
-    let status =
+    let answered =
         scribe.random.word(&["pending", "accepted", "accepted", "declined", "completed", "completed"]);
+    // One that leaves the clinic waits for its answer: accepting it opens a share.
+    let status = if elsewhere.is_some() { "pending" } else { answered };
     let mut fields: Fields = vec![
         ("patient_id", Value::Uuid(patient.id)),
         ("referring_professional_id", Value::Uuid(from)),

@@ -42,6 +42,7 @@ async fn listen(state: &AppState) {
                     revocations::changed(state, DeviceId(id));
                 } else {
                     state.merger.wake(ClinicId(id));
+                    state.moved.note(ClinicId(id));
                 }
             }
             Err(error) => {

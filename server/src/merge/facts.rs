@@ -49,6 +49,7 @@ pub(super) async fn read(scoped: &mut Scoped, candidates: &[Candidate]) -> Store
     };
     let mut workspace = Workspace::default();
     read_documents(scoped, &mentioned, &mut workspace).await?;
+    read_foreign(scoped, &mentioned, &mut workspace).await?;
     let patients = patients_of(&mentioned, candidates, &workspace);
     facts.waiting = read_waiting(scoped, &mentioned, candidates, &patients).await?;
     // An edit that is looked at again does not stand in its own way.
@@ -100,6 +101,21 @@ async fn read_documents(
         let id = state.id;
         workspace.existing.insert((id.table, id.record.0));
         workspace.documents.insert(id, OpenDocument::existing(state));
+    }
+    Ok(())
+}
+
+/// What is not here as this clinic's own may be another's, shared.
+async fn read_foreign(
+    scoped: &mut Scoped,
+    mentioned: &Mentioned,
+    workspace: &mut Workspace,
+) -> StoreResult<()> {
+    let unknown: BTreeSet<Uuid> =
+        mentioned.touched.iter().filter(|key| !workspace.existing.contains(key)).map(|key| key.1).collect();
+    if !unknown.is_empty() {
+        let unknown: Vec<Uuid> = unknown.into_iter().collect();
+        workspace.foreign = scoped.list_shared_ids(&unknown).await?.into_iter().collect();
     }
     Ok(())
 }

@@ -187,6 +187,10 @@ impl Work<'_> {
                 refused(Code::Malformed)
             });
         }
+        // Another clinic's, shared read-only: answered as if it were not here at all.
+        if self.workspace.foreign.contains(&id.record.0) {
+            return Err(refused(Code::NotFound));
+        }
         let primary = DocumentId { facet: FacetId(0), ..id };
         // A change that begins the record anew may be a set-aside creation sent again; whether it depends on what was
         // set aside, its own dependencies tell.

@@ -53,6 +53,8 @@ pub(crate) struct Workspace {
     pub scope: Facts,
     /// Records that exist, by what was read or accepted here.
     pub existing: HashSet<RecordKey>,
+    /// Records another clinic shares with this one: nobody here may write them.
+    pub foreign: HashSet<Uuid>,
     /// Documents some edit of which is set aside.
     pub set_aside: HashSet<DocumentId>,
     /// Patients whose consents changed here.

@@ -3,6 +3,8 @@
 //! Resumable at any page; `done` never exceeds the announced total, because the agenda that is sent ahead is counted
 //! only when its table's turn comes.
 
+mod shared;
+
 use super::page::live;
 use crate::store::canonical::Stored;
 use crate::store::documents::DocumentState;
@@ -27,6 +29,8 @@ pub(super) enum Section {
     AgendaPatients,
     /// A table, by its place in the catalogue.
     Table(usize),
+    /// What other clinics share of a table, by its place in the catalogue.
+    Shared(usize),
 }
 
 impl Section {
@@ -41,7 +45,10 @@ impl Section {
             1 => Some(Self::AgendaPatients),
             number => {
                 let index = usize::from(number).checked_sub(2)?;
-                (index < TABLES.len()).then_some(Self::Table(index))
+                match index.checked_sub(TABLES.len()) {
+                    None => Some(Self::Table(index)),
+                    Some(index) => (index < TABLES.len()).then_some(Self::Shared(index)),
+                }
             }
         }
     }
@@ -53,7 +60,7 @@ pub(super) async fn total(scoped: &mut Scoped) -> StoreResult<u64> {
     for table in TABLES {
         total = total.saturating_add(scoped.count_records(table).await?);
     }
-    Ok(total)
+    Ok(total.saturating_add(scoped.count_shared_records().await?))
 }
 
 /// The next page of a first sync. Empty tables are passed over without a frame; the last page has no `next`.
@@ -68,6 +75,18 @@ pub(super) async fn next_page(scoped: &mut Scoped, position: Position, done: u64
                 let table = TABLES.get(index).copied().ok_or(StoreError::Missing("table"))?;
                 let stored = scoped.list_records_after(table, at.after, 0, BOOTSTRAP_PAGE_RECORDS).await?;
                 (table, stored, true)
+            }
+            Some(Section::Shared(index)) => {
+                let table = TABLES.get(index).copied().ok_or(StoreError::Missing("table"))?;
+                let following = Position { section: at.section.saturating_add(1), after: None };
+                let Some((page, last)) = shared::page(scoped, table, at.after).await? else {
+                    at = following;
+                    continue;
+                };
+                let (read, done) = (page.done, done.saturating_add(page.done));
+                let full = read >= u64::try_from(BOOTSTRAP_PAGE_RECORDS).unwrap_or(u64::MAX);
+                let next = if full { Position { section: at.section, after: last } } else { following };
+                return Ok(RowsPage { next: Some(next), done, ..page });
             }
             None => {
                 let table = TABLES.first().copied().ok_or(StoreError::Missing("table"))?;
@@ -198,7 +217,7 @@ async fn build(scoped: &mut Scoped, table: &'static Table, mut stored: Vec<Store
 }
 
 /// Bit i: facet i reaches this audience. A facet whose purpose depends on the record counts as reaching it.
-fn facet_mask(table: &'static Table, audience: Audience) -> u8 {
+pub(super) fn facet_mask(table: &'static Table, audience: Audience) -> u8 {
     use neonpro_contract::catalogue::PurposeRule;
     table
         .facets

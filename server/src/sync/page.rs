@@ -3,6 +3,7 @@
 use crate::store::canonical::Stored;
 use crate::store::documents::{DocumentState, clamp_list};
 use crate::store::feed::{FeedKind, FeedRow};
+use crate::store::shares::SharedDocument;
 use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Kind, Lifecycle, Table, TableId, table_by_id};
 use neonpro_contract::edit::{DocumentId, decode_envelope};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 type Rows = HashMap<(TableId, Uuid), Stored>;
 type States = HashMap<DocumentId, DocumentState>;
+type Copies = HashMap<DocumentId, SharedDocument>;
 
 /// The page after a cursor; `None` when the cursor is the head.
 pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option<Page>> {
@@ -25,10 +27,10 @@ pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option
     }
     let feed = scoped.list_feed(cursor, PAGE_ENTRIES_MAX).await?;
     let full = feed.len() == PAGE_ENTRIES_MAX;
-    let (rows, states) = read(scoped, &feed).await?;
+    let (rows, states, copies) = read(scoped, &feed).await?;
     let (mut entries, mut bytes, mut cut) = (Vec::with_capacity(feed.len()), 0usize, None);
     for row in &feed {
-        let entry = entry(scoped, row, &rows, &states)?;
+        let entry = entry(scoped, row, (&rows, &states, &copies))?;
         bytes = bytes.saturating_add(weight(&entry));
         if bytes > PAGE_BYTES_TARGET && !entries.is_empty() {
             cut = entries.last().map(seq_of);
@@ -43,7 +45,7 @@ pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option
 }
 
 /// Rows and documents that snapshot and row entries show: as they are now, not as they were.
-async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, States)> {
+async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, States, Copies)> {
     let mut by_table: BTreeMap<TableId, BTreeSet<Uuid>> = BTreeMap::new();
     let mut documents: BTreeSet<Uuid> = BTreeSet::new();
     for row in feed {
@@ -67,10 +69,22 @@ async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, State
     if !documents.is_empty() {
         states.extend(scoped.list_documents_of(&documents).await?.into_iter().map(|state| (state.id, state)));
     }
-    Ok((rows, states))
+    // What is not this clinic's own may have been shared with it.
+    let known: BTreeSet<Uuid> = states.keys().map(|id| id.record.0).collect();
+    let foreign: Vec<Uuid> = documents.into_iter().filter(|record| !known.contains(record)).collect();
+    let mut copies = Copies::new();
+    if !foreign.is_empty() {
+        let shared = scoped.list_shared_of(&foreign).await?.into_iter();
+        copies.extend(shared.filter(|copy| !copy.state.withdrawn).map(|copy| (copy.state.id, copy)));
+    }
+    Ok((rows, states, copies))
 }
 
-fn entry(scoped: &Scoped, row: &FeedRow, rows: &Rows, states: &States) -> StoreResult<Entry> {
+fn entry(
+    scoped: &Scoped,
+    row: &FeedRow,
+    (rows, states, copies): (&Rows, &States, &Copies),
+) -> StoreResult<Entry> {
     let gone = Entry::Withdraw { seq: row.seq, document: row.document };
     match row.kind {
         FeedKind::Change => change(scoped, row),
@@ -79,7 +93,7 @@ fn entry(scoped: &Scoped, row: &FeedRow, rows: &Rows, states: &States) -> StoreR
             let stored = rows.get(&(row.document.table, row.document.record.0));
             match (states.get(&row.document), stored) {
                 (Some(state), Some(stored)) => snapshot(row.seq, state, stored),
-                _ => Ok(gone),
+                _ => Ok(copies.get(&row.document).map_or(gone, |copy| shared(row.seq, copy))),
             }
         }
         FeedKind::Row => match rows.get(&(row.document.table, row.document.record.0)) {
@@ -124,9 +138,29 @@ pub(super) fn snapshot(seq: i64, state: &DocumentState, stored: &Stored) -> Stor
         document: state.id,
         epoch: state.epoch,
         stamp: stored.stamp,
-        row: encode(&facet_fields(&stored.row, state.id.facet))?.into(),
+        row: facet_row(&stored.row, state.id.facet)?.into(),
         live: live(state),
     })
+}
+
+/// A document another clinic shares, as it stands: never with a history.
+pub(super) fn shared(seq: i64, copy: &SharedDocument) -> Entry {
+    Entry::Snapshot {
+        seq,
+        document: copy.state.id,
+        epoch: copy.state.epoch,
+        stamp: copy.stamp,
+        row: copy.content.clone().into(),
+        live: None,
+    }
+}
+
+/// The values of one facet, as they travel.
+///
+/// # Errors
+/// Values that cannot be encoded.
+pub(crate) fn facet_row(row: &Row, facet: FacetId) -> StoreResult<Vec<u8>> {
+    encode(&facet_fields(row, facet))
 }
 
 /// The live history of a document, if it has one.

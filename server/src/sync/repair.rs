@@ -1,11 +1,13 @@
 //! Repair: the documents of the buckets whose sums differ, as they stand now.
 
-use super::page::snapshot;
+use super::page::{shared, snapshot};
 use crate::store::canonical::Stored;
 use crate::store::documents::DocumentState;
+use crate::store::shares::SharedDocument;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{TableId, table_by_id};
 use neonpro_contract::digest::Digest;
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::limits::PAGE_BYTES_TARGET;
 use neonpro_contract::wire::{BUCKETS, Buckets, Entry, Repair, bucket};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +16,8 @@ use uuid::Uuid;
 /// Compares sums and answers with the differing buckets, a frame per few buckets.
 pub(super) async fn answer(scoped: &mut Scoped, theirs: &Buckets) -> StoreResult<Vec<Repair>> {
     let head = scoped.find_head().await?;
-    let states = scoped.list_documents_seen().await?;
+    let mut states = scoped.list_documents_seen().await?;
+    states.extend(scoped.list_shared_seen().await?);
     let mut by_bucket: BTreeMap<u8, Vec<DocumentState>> = BTreeMap::new();
     for state in states {
         by_bucket.entry(bucket(&state.id)).or_default().push(state);
@@ -59,9 +62,22 @@ async fn snapshots(scoped: &mut Scoped, states: &[DocumentState]) -> StoreResult
             scoped.list_records(table, &records).await?.into_iter().map(|stored| ((id, stored.id.0), stored)),
         );
     }
+    let foreign: Vec<Uuid> = states
+        .iter()
+        .filter(|state| !rows.contains_key(&(state.id.table, state.id.record.0)))
+        .map(|state| state.id.record.0)
+        .collect();
+    let copies: HashMap<DocumentId, SharedDocument> = if foreign.is_empty() {
+        HashMap::new()
+    } else {
+        scoped.list_shared_of(&foreign).await?.into_iter().map(|copy| (copy.state.id, copy)).collect()
+    };
     states
         .iter()
         .filter_map(|state| {
+            if let Some(copy) = copies.get(&state.id) {
+                return Some(Ok(shared(copy.stamp.feed_seq, copy)));
+            }
             let stored = rows.get(&(state.id.table, state.id.record.0))?;
             Some(snapshot(stored.stamp.feed_seq, state, stored))
         })

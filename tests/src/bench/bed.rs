@@ -35,6 +35,8 @@ pub struct Clinic {
     pub id: ClinicId,
     /// Someone who may write identities.
     pub author: AuthorId,
+    /// Someone who may write the chart.
+    pub doctor: AuthorId,
     pub patients: Vec<RecordId>,
 }
 
@@ -89,9 +91,10 @@ impl Bed {
         }
         assert_eq!(ids.len(), patients as usize, "the generator made too few patients");
         self.database.store.load(id, &batch, now).await.unwrap();
-        let author = home.people.iter().find(|person| person.role == Role::Assistant).unwrap().id;
+        let who = |role| home.people.iter().find(|person| person.role == role).unwrap().id;
+        let (author, doctor) = (who(Role::Assistant), who(Role::Professional));
         assert!(table("patients").is_some());
-        Clinic { id, author, patients: ids }
+        Clinic { id, author, doctor, patients: ids }
     }
 
     /// A counting proxy in front of the server.

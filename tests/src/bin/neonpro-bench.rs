@@ -5,13 +5,13 @@
 use clap::Parser;
 use neonpro_tests::bench::bed::Bed;
 use neonpro_tests::bench::figures::Figures;
-use neonpro_tests::bench::{limits, workloads};
+use neonpro_tests::bench::{consent, limits, workloads};
 use std::path::PathBuf;
 
 /// Workloads and limits.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which workloads: W1 (with W6), W2, W3, W4, W7. All when none is named.
+    /// Which workloads: W1 (with W6), W2, W3, W4, W7, W9. All when none is named.
     workloads: Vec<String>,
     /// Where to write the flat JSON object.
     #[arg(long)]
@@ -46,6 +46,10 @@ async fn main() {
     if wanted("W7") {
         eprintln!("W7: form to page");
         workloads::form(&bed, &mut figures).await;
+    }
+    if wanted("W9") {
+        eprintln!("W9: consent withdrawn until every tablet has confirmed the purge");
+        consent::purge(&bed, &mut figures).await;
     }
     figures.put("server_peak_rss_mb", bed.server_peak_rss_mb(), "<= 150");
     eprintln!("limits of this machine");
