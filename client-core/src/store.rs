@@ -172,7 +172,13 @@ impl Store {
             let mut guard = self.lock();
             let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
             writer.set_durability(durability)?;
-            writer.transact(&self.identity, body)?
+            let generation = writer.meta.generation;
+            let done = writer.transact(&self.identity, body)?;
+            if writer.meta.generation != generation {
+                // A new actor must never be taken twice: it is on the storage before anything of it can be sent.
+                writer.flush()?;
+            }
+            done
         };
         self.publisher.publish(&touched);
         Ok(value)
@@ -223,6 +229,15 @@ impl Writer {
                 Durability::Refetchable => "PRAGMA synchronous = NORMAL",
             })?;
             self.durability = durability;
+        }
+        Ok(())
+    }
+
+    /// Whatever was committed so far survives a power loss.
+    fn flush(&mut self) -> Result<(), ReplicaError> {
+        if self.durability == Durability::Refetchable {
+            self.set_durability(Durability::Durable)?;
+            self.conn.execute("UPDATE sync_meta SET generation = generation", [])?;
         }
         Ok(())
     }

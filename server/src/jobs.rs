@@ -5,7 +5,7 @@ mod compaction;
 mod revocations;
 mod wakeups;
 
-pub use compaction::{compact, compact_above};
+pub use compaction::{compact, compact_above, flatten};
 
 use crate::state::AppState;
 use std::time::Duration;

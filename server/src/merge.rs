@@ -15,7 +15,7 @@ mod workspace;
 
 use group::GroupError;
 pub use intake::Incoming;
-pub(crate) use workspace::Workspace;
+pub(crate) use workspace::{OpenRecord, Workspace};
 
 use crate::admission::Admission;
 use crate::clock;

@@ -4,8 +4,10 @@
 //! them crosses a counting proxy. Nothing here decides a test.
 
 pub mod bed;
+pub mod chart;
 pub mod figures;
 pub mod limits;
 pub mod page;
+pub mod progress;
 pub mod proxy;
 pub mod workloads;

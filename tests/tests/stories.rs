@@ -15,4 +15,5 @@ mod stories {
     mod convergence;
     mod epochs;
     mod revocation;
+    mod sizes;
 }
