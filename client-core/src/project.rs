@@ -67,6 +67,8 @@ impl Source {
 pub(crate) struct Batch {
     records: BTreeMap<(TableId, RecordId), Record>,
     documents: BTreeMap<DocumentId, Working>,
+    /// Whether any edit waits here, once it was asked: only then can a document have pending changes stored.
+    any_pending: Option<bool>,
 }
 
 /// Whether the tablet counts documents of this facet. A facet whose purpose depends on a value is only ever received
@@ -122,7 +124,12 @@ impl Batch {
     fn source(&mut self, conn: &Connection, id: DocumentId) -> Result<Source, ReplicaError> {
         let table = table_of(&id)?;
         let stored = documents::find(conn, &id)?;
-        let pending = if stored.is_some() { changes::list_pending(conn, &id)? } else { Vec::new() };
+        let any_pending = match self.any_pending {
+            Some(known) => known,
+            None => *self.any_pending.insert(changes::any(conn)?),
+        };
+        let pending =
+            if any_pending && stored.is_some() { changes::list_pending(conn, &id)? } else { Vec::new() };
         let record = self.record(conn, table, id.record)?;
         let born = record.existed && (id.is_primary() || stored.is_some() || primary_is_counted(conn, &id)?);
         Ok(Source { id, row: record.before.clone(), born, stored, pending })
@@ -176,9 +183,18 @@ impl Batch {
             let stays = !gone.contains(&(id.table, id.record));
             working.finish(stays).map(|finished| (id, working, finished))
         });
+        let any_conflict = conflicts::any(&tx.sql)?;
         for document in finished {
-            let (id, working, finished) = document?;
-            self.write_document(tx, &working, finished, gone.contains(&(id.table, id.record)), now_us)?;
+            let (id, working, mut finished) = document?;
+            if gone.contains(&(id.table, id.record)) {
+                finished.disputes.clear();
+            }
+            if (any_conflict || !finished.disputes.is_empty())
+                && conflicts::replace(&tx.sql, &id, &finished.disputes, now_us)?
+            {
+                tx.touch(CONFLICTS);
+            }
+            self.write_document(tx, &working, finished)?;
         }
         let mut purged = false;
         for ((_, id), record) in self.records {
@@ -196,17 +212,11 @@ impl Batch {
         tx: &mut Tx<'_>,
         working: &Working,
         finished: Finished,
-        gone: bool,
-        now_us: i64,
     ) -> Result<(), ReplicaError> {
         let id = &working.id;
         let record = self.record(&tx.sql, working.table, id.record)?;
         for (index, _) in working.table.facet_fields(id.facet) {
             record.row.set_at(index, finished.row.at(index).clone());
-        }
-        let disputes = if gone { &[] } else { finished.disputes.as_slice() };
-        if conflicts::replace(&tx.sql, id, disputes, now_us)? {
-            tx.touch(CONFLICTS);
         }
         if let Some(term) = working.fingerprint_before {
             tx.meta.digest.remove(term);

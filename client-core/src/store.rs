@@ -187,7 +187,12 @@ impl Store {
             let mut guard = self.lock();
             let writer = guard.as_mut().ok_or(ReplicaError::Closed)?;
             writer.set_durability(durability)?;
+            let generation = writer.meta.generation;
             let done = self.transact(writer, body)?;
+            if writer.meta.generation != generation {
+                // A new actor must never be taken twice: it is on the storage before anything of it can be sent.
+                writer.flush()?;
+            }
             self.write_reads(writer);
             done
         };
@@ -298,6 +303,15 @@ impl Writer {
                 Durability::Refetchable => "PRAGMA synchronous = NORMAL",
             })?;
             self.durability = durability;
+        }
+        Ok(())
+    }
+
+    /// Whatever was committed so far survives a power loss.
+    fn flush(&mut self) -> Result<(), ReplicaError> {
+        if self.durability == Durability::Refetchable {
+            self.set_durability(Durability::Durable)?;
+            self.conn.execute("UPDATE sync_meta SET generation = generation", [])?;
         }
         Ok(())
     }

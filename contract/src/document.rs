@@ -6,10 +6,18 @@
 //!
 //! A document starts with a *root* change that creates every container (fixed bytes per table and facet) and, when
 //! the facet already has values, a *genesis* change that is a pure function of (record, epoch, values).
+//!
+//! It is kept in one of two forms that mean the same: as a *map* document, whose changes only wrote registers, sets and
+//! JSON leaves (nearly all of them), or *whole*, in Automerge's hands.
 
 mod change;
+mod chunk;
+mod genesis;
 mod header;
 mod json_leaves;
+mod map;
+mod map_read;
+mod map_write;
 mod read;
 mod root;
 mod strict;
@@ -23,9 +31,10 @@ pub use write::EditError;
 use crate::catalogue::{FacetId, Table};
 use crate::edit::DocumentId;
 use crate::ids::DeviceId;
-use crate::limits::ACTOR_BYTES;
+use crate::limits::{ACTOR_BYTES, DOCUMENT_BYTES_MAX};
 use crate::row::Row;
 use automerge::{ActorId, AutoCommit, ChangeHash};
+use map::MapDocument;
 
 /// Why a document could not be read or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +91,19 @@ impl Actor {
     fn id(self) -> ActorId {
         ActorId::from(self.0.to_vec())
     }
+
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// How a document is kept.
+#[derive(Clone)]
+enum Form {
+    /// As its changes, all of which wrote only maps.
+    Map(Box<MapDocument>),
+    /// By Automerge.
+    Whole(Box<AutoCommit>),
 }
 
 /// One facet of one record.
@@ -89,7 +111,7 @@ impl Actor {
 pub struct Document {
     id: DocumentId,
     table: &'static Table,
-    doc: AutoCommit,
+    form: Form,
 }
 
 impl std::fmt::Debug for Document {
@@ -105,9 +127,11 @@ impl Document {
     /// An unknown facet, or a row whose values do not fit it.
     pub fn genesis(id: DocumentId, epoch: u32, row: &Row) -> Result<Self, DocumentError> {
         let table = facet_of(&id)?;
-        let mut document = Self { id, table, doc: root::document(&id)? };
-        write::genesis(&mut document, epoch, row)?;
-        Ok(document)
+        let form = match MapDocument::genesis(&id, epoch, row) {
+            Some(map) => Form::Map(Box::new(map)),
+            None => Form::Whole(Box::new(genesis::build(&id, epoch, row)?)),
+        };
+        Ok(Self { id, table, form })
     }
 
     /// Loads saved bytes of a document this replica wrote itself. Never for bytes from outside.
@@ -116,8 +140,22 @@ impl Document {
     /// Bytes that do not load.
     pub fn load(id: DocumentId, bytes: &[u8]) -> Result<Self, DocumentError> {
         let table = facet_of(&id)?;
-        let doc = AutoCommit::load(bytes).map_err(|_| DocumentError::Unreadable)?;
-        Ok(Self { id, table, doc })
+        let form = match MapDocument::load(&id, bytes) {
+            Some(map) => Form::Map(Box::new(map)),
+            None => Form::Whole(Box::new(open_whole(bytes)?)),
+        };
+        Ok(Self { id, table, form })
+    }
+
+    /// The document in Automerge's hands, where it stays.
+    fn whole(&mut self) -> Result<&mut AutoCommit, DocumentError> {
+        if let Form::Map(map) = &self.form {
+            self.form = Form::Whole(Box::new(open_whole(&map.saved)?));
+        }
+        match &mut self.form {
+            Form::Whole(doc) => Ok(doc),
+            Form::Map(_) => Err(DocumentError::Unreadable),
+        }
     }
 
     /// The document's id.
@@ -139,19 +177,28 @@ impl Document {
     /// The bytes that [`Document::load`] reads.
     #[must_use]
     pub fn save(&mut self) -> Vec<u8> {
-        self.doc.save_nocompress()
+        match &mut self.form {
+            Form::Map(map) => map.saved.clone(),
+            Form::Whole(doc) => doc.save_nocompress(),
+        }
     }
 
     /// Hashes of the changes nothing else builds on.
     #[must_use]
     pub fn heads(&mut self) -> Vec<[u8; 32]> {
-        self.doc.get_heads().into_iter().map(|hash| hash.0).collect()
+        match &mut self.form {
+            Form::Map(map) => map.heads.clone(),
+            Form::Whole(doc) => doc.get_heads().into_iter().map(|hash| hash.0).collect(),
+        }
     }
 
     /// Whether the change is already part of the history.
     #[must_use]
     pub fn contains(&mut self, hash: &[u8; 32]) -> bool {
-        self.doc.get_change_meta_by_hash(&ChangeHash(*hash)).is_some()
+        match &mut self.form {
+            Form::Map(map) => map.contains(hash),
+            Form::Whole(doc) => doc.get_change_meta_by_hash(&ChangeHash(*hash)).is_some(),
+        }
     }
 
     /// Adds a change after checking that everything it builds on is here: Automerge itself answers Ok to a change
@@ -163,23 +210,56 @@ impl Document {
     pub fn apply(&mut self, change: &ParsedChange) -> Result<(), DocumentError> {
         let mut last_op = 0;
         for hash in change.deps() {
-            let meta = self.doc.get_change_meta_by_hash(hash).ok_or(DocumentError::MissingDependency)?;
-            last_op = last_op.max(meta.max_op);
+            last_op = last_op.max(self.max_op_of(&hash.0).ok_or(DocumentError::MissingDependency)?);
         }
         if change.start_op() != last_op.saturating_add(1) {
             return Err(DocumentError::Miscounted);
         }
+        if self.contains(&change.hash()) || self.apply_plain(change) {
+            return Ok(());
+        }
+        self.apply_whole(change)
+    }
+
+    /// Adds a change without Automerge, if the document and the change are of that kind; says whether it did. What is
+    /// refused here may still be one [`Document::apply`] takes.
+    pub fn apply_plain(&mut self, change: &ParsedChange) -> bool {
+        let (Form::Map(map), Some(chunk)) = (&mut self.form, change.chunk()) else { return false };
+        let cut = chunk::Cut { chunk, hash: change.hash(), bytes: change.bytes(), rest: &[] };
+        let mut next = map.clone();
+        let admitted = next.admit(&cut).is_some() && next.saved.len() <= DOCUMENT_BYTES_MAX;
+        if admitted {
+            *map = next;
+        }
+        admitted
+    }
+
+    /// Counter of the last operation of a change of the history.
+    fn max_op_of(&mut self, hash: &[u8; 32]) -> Option<u64> {
+        match &mut self.form {
+            Form::Map(map) => map.changes.iter().find(|known| known.hash == *hash).map(|known| known.max_op),
+            Form::Whole(doc) => doc.get_change_meta_by_hash(&ChangeHash(*hash)).map(|meta| meta.max_op),
+        }
+    }
+
+    fn apply_whole(&mut self, change: &ParsedChange) -> Result<(), DocumentError> {
         let decoded = change.decode().ok_or(DocumentError::Write)?;
-        // Automerge's decoder was seen to panic on changes that passed its own checks. Callers drop a document that
-        // failed, so a half-applied one is never used.
-        let applied =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.doc.apply_changes([decoded])));
+        let doc = self.whole()?;
+        // Automerge was seen to panic on changes that passed its own checks, some only when the document is saved.
+        // Callers drop a document that failed, so a half-applied one is never used.
+        let applied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            doc.apply_changes([decoded]).map(|()| drop(doc.save_nocompress()))
+        }));
         applied.map_err(|_| DocumentError::Write)?.map_err(|error| match error {
             automerge::AutomergeError::DuplicateSeqNumber(..) => DocumentError::ActorForked,
             _ => DocumentError::Write,
         })?;
         if self.contains(&change.hash()) { Ok(()) } else { Err(DocumentError::MissingDependency) }
     }
+}
+
+fn open_whole(bytes: &[u8]) -> Result<AutoCommit, DocumentError> {
+    AutoCommit::load(bytes).map_err(|_| DocumentError::Unreadable)
 }
 
 fn facet_of(id: &DocumentId) -> Result<&'static Table, DocumentError> {
@@ -190,3 +270,6 @@ fn facet_of(id: &DocumentId) -> Result<&'static Table, DocumentError> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod equality;

@@ -50,6 +50,9 @@ pub const RECEIPTS_MAX: usize = 512;
 pub const PURGE_OVERDUE_HOURS: i64 = 72;
 /// Live changes after which the server flattens a quiet document into its next epoch.
 pub const DOCUMENT_LIVE_CHANGES_MAX: u32 = 64;
+/// Saved bytes of a document's live history above which the server flattens it before it travels. With it, whatever a
+/// record holds fits a frame.
+pub const DOCUMENT_LIVE_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of a short text (names, titles, codes). 200 characters of four bytes.
 pub const SHORT_TEXT_BYTES_MAX: usize = 800;
 /// Bytes of a long text (notes). About 15 pages.

@@ -8,7 +8,7 @@ mod revocations;
 mod shares;
 mod wakeups;
 
-pub use compaction::{compact, compact_above};
+pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
 pub use shares::settle_shares;
 

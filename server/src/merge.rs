@@ -19,7 +19,7 @@ pub use consents::settle_expired;
 use group::GroupError;
 pub use intake::Incoming;
 pub(crate) use scope::Judged;
-pub(crate) use workspace::Workspace;
+pub(crate) use workspace::{OpenRecord, Workspace};
 
 use crate::admission::Admission;
 use crate::clock;

@@ -23,6 +23,7 @@ pub mod reference;
 pub mod scope;
 pub mod shares;
 pub mod unnumbered;
+pub mod written;
 
 use crate::actor::Actor;
 use sqlx_core::pool::{Pool, PoolConnection};
@@ -51,6 +52,9 @@ pub enum StoreError {
     /// A stored value does not fit its column in the catalogue.
     #[error("a stored value of {0} cannot be read")]
     Unreadable(&'static str),
+    /// A document's live history is too large to travel: it must be flattened first.
+    #[error("{0} is too large to send before it is flattened")]
+    TooLarge(neonpro_contract::edit::DocumentId),
     /// A row that must exist does not.
     #[error("no such {0}")]
     Missing(&'static str),

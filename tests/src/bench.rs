@@ -4,9 +4,11 @@
 //! them crosses a counting proxy. Nothing here decides a test.
 
 pub mod bed;
+pub mod chart;
 pub mod consent;
 pub mod figures;
 pub mod limits;
 pub mod page;
+pub mod progress;
 pub mod proxy;
 pub mod workloads;

@@ -19,4 +19,5 @@ mod stories {
     mod revocation;
     mod scope;
     mod shares;
+    mod sizes;
 }

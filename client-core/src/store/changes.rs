@@ -62,6 +62,11 @@ pub(crate) struct PendingChange {
     pub bytes: Vec<u8>,
 }
 
+/// Whether there is any change that is not part of a confirmed document.
+pub(crate) fn any(conn: &Connection) -> Result<bool, ReplicaError> {
+    Ok(conn.prepare_cached("SELECT 1 FROM sync_change LIMIT 1")?.exists([])?)
+}
+
 /// Pending changes of a document, oldest first.
 pub(crate) fn list_pending(conn: &Connection, id: &DocumentId) -> Result<Vec<PendingChange>, ReplicaError> {
     let sql = "SELECT c.n, c.epoch, c.bytes FROM sync_change c JOIN sync_intent i ON i.n = c.n

@@ -44,6 +44,11 @@ pub struct ConflictRow {
     pub since_us: i64,
 }
 
+/// Whether any conflict is stored.
+pub(crate) fn any(conn: &Connection) -> Result<bool, ReplicaError> {
+    Ok(conn.prepare_cached("SELECT 1 FROM sync_conflict LIMIT 1")?.exists([])?)
+}
+
 /// Makes the stored conflicts of a document equal to its disputes; says whether anything changed.
 pub(crate) fn replace(
     conn: &Connection,

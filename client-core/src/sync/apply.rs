@@ -79,7 +79,8 @@ impl Replica {
     /// Applies the server's answer to one push of these edits.
     pub(crate) fn receive_fates(&self, sent: &[EditId], frame: &Fates) -> Result<Applied, ReplicaError> {
         let now_us = self.inner.clock.now_us();
-        let applied = self.inner.store.write(|tx| fates::apply(tx, sent, frame, now_us))?;
+        // After a power loss the server is asked again and answers the same.
+        let applied = self.inner.store.write_refetchable(|tx| fates::apply(tx, sent, frame, now_us))?;
         crash::point("fates.after_commit");
         Ok(applied)
     }

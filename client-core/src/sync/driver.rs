@@ -318,12 +318,15 @@ async fn sleep_until(due: Option<Instant>) {
 
 impl Replica {
     /// Marks the next edits as sent and hands them out.
+    ///
+    /// The mark need not survive a power loss, only the end of the app: an edit that comes back as not sent is sent
+    /// again and answered `duplicate`. So a live edit waits for the storage once, when it is made.
     pub(crate) fn take_outbox(
         &self,
         edits_max: usize,
         bytes_max: usize,
     ) -> Result<Vec<outbox::Outgoing>, ReplicaError> {
-        let taken = self.inner.store.write(|tx| {
+        let taken = self.inner.store.write_refetchable(|tx| {
             let taken = outbox::mark_next_sent(&tx.sql, edits_max, bytes_max)?;
             crate::crash::point("outbox.before_commit");
             Ok::<_, ReplicaError>(taken)

@@ -87,7 +87,7 @@ impl Replica {
     pub(crate) fn confirm(&self) -> Result<(), ReplicaError> {
         let now_us = self.inner.clock.now_us();
         self.inner.store.lease.observe(now_us, true);
-        self.inner.store.write(|tx| {
+        self.inner.store.write_refetchable(|tx| {
             if tx.meta.cursor >= tx.meta.head && outbox::count_waiting(&tx.sql)? == 0 {
                 tx.meta.last_confirmed_at = Some(ServerInstant(tx.meta.server_time(now_us)));
                 tx.touch(STATUS);

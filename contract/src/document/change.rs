@@ -3,6 +3,7 @@
 //! Automerge's own decoder trusts its input more than a server may: [`ParsedChange::parse`] never calls it. On the
 //! server, a process of its own applies the change first.
 
+use super::chunk::{self, Chunk};
 use super::{Header, strict};
 use crate::validate::br::date;
 use automerge::{Change, ChangeHash};
@@ -25,6 +26,8 @@ pub struct ParsedChange {
     read: strict::Strict,
     deps: Vec<ChangeHash>,
     header: Header,
+    /// It only writes maps, in canonical bytes.
+    plain: bool,
 }
 
 impl ParsedChange {
@@ -39,7 +42,8 @@ impl ParsedChange {
             .filter(|header| date::check_instant_us(header.capture.at.0).is_ok())
             .ok_or(ChangeError::Header)?;
         let deps = read.deps.iter().map(|hash| ChangeHash(*hash)).collect();
-        Ok(Self { bytes: bytes.to_vec(), read, deps, header })
+        let plain = chunk::read(bytes).is_some_and(|cut| cut.rest.is_empty());
+        Ok(Self { bytes: bytes.to_vec(), read, deps, header, plain })
     }
 
     /// Its SHA-256.
@@ -76,6 +80,16 @@ impl ParsedChange {
     #[must_use]
     pub fn root_ids(&self) -> Vec<(String, uuid::Uuid)> {
         self.read.root_ids.clone()
+    }
+
+    /// Whether it only writes maps, in canonical bytes: then a document of maps takes it without Automerge.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    pub(super) fn chunk(&self) -> Option<Chunk<'_>> {
+        if self.plain { chunk::reread(&self.bytes) } else { None }
     }
 
     /// The counter of its first operation.

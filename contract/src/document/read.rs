@@ -3,13 +3,14 @@
 //! The winner among concurrent values is decided here, by the catalogue's rule and the change headers, never by
 //! Automerge's internal order, so that SQL on the server and the screen on the tablet show the same value.
 
-use super::{Document, DocumentError, Header, json_leaves, root};
-use crate::catalogue::{Field, Kind, Rule};
+use super::chunk::Scalar;
+use super::{Document, DocumentError, Form, Header, json_leaves, root};
+use crate::catalogue::{FacetId, Field, Kind, Rule, Table};
 use crate::ids::{AuthorId, EditId};
 use crate::row::Row;
 use crate::time::{DeviceInstant, ServerInstant};
 use crate::value::{Column, Value};
-use automerge::{ChangeHash, ObjId, ROOT, ReadDoc, ScalarValueRef};
+use automerge::{AutoCommit, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue, ScalarValueRef};
 use std::collections::BTreeMap;
 
 /// One of several concurrent values of a guarded field.
@@ -37,11 +38,18 @@ pub struct Dispute {
 /// When the server merged the changes whose capture time lies after that: hash → instant. Nearly always empty.
 pub type Clamps = BTreeMap<[u8; 32], ServerInstant>;
 
-struct Candidate {
-    value: Value,
-    hash: [u8; 32],
-    header: Option<Header>,
-    effective_us: i64,
+/// One of the values of a field, and where it comes from.
+pub(super) struct Candidate {
+    pub value: Value,
+    pub hash: [u8; 32],
+    pub header: Option<Header>,
+    pub effective_us: i64,
+}
+
+/// From when a change counts: its capture, but never later than its merge.
+pub(super) fn effective_us(hash: &[u8; 32], header: Option<&Header>, clamps: &Clamps) -> i64 {
+    let captured = header.map_or(DeviceInstant(0), |header| header.capture.at);
+    clamps.get(hash).map_or(captured.0, |merged_at| captured.clamped(*merged_at))
 }
 
 impl Document {
@@ -52,36 +60,10 @@ impl Document {
     /// A value of another type than its column. Unknown fields are ignored: a newer app wrote them.
     pub fn project(&self, clamps: &Clamps, row: &mut Row) -> Result<Vec<Dispute>, DocumentError> {
         row.clear_facet(self.facet());
-        let mut disputes = Vec::new();
-        for entry in self.doc.map_range(ROOT, ..) {
-            let Some((index, field)) = self.table.field(&entry.key).filter(|(_, f)| f.facet == self.facet())
-            else {
-                continue;
-            };
-            let value = match field.kind {
-                Kind::Derived => continue,
-                Kind::Text => self.read_text(field, &entry.id())?,
-                Kind::Set => self.read_set(field, &entry.id())?,
-                Kind::Json => self.read_json(field, &entry.id(), clamps)?,
-                // Nearly always one value: it is at hand, and nobody's history need be asked.
-                Kind::Register if !entry.conflict => match &entry.value {
-                    automerge::ValueRef::Scalar(scalar) => {
-                        from_scalar(scalar, field.column).ok_or(DocumentError::WrongType(field.name))?
-                    }
-                    automerge::ValueRef::Object(_) => return Err(DocumentError::WrongType(field.name)),
-                },
-                Kind::Register => {
-                    let mut candidates = self.candidates(ROOT, field, clamps)?;
-                    rank(field, &mut candidates);
-                    if let Some(dispute) = dispute(field, &candidates) {
-                        disputes.push(dispute);
-                    }
-                    candidates.into_iter().next().map(|winner| winner.value).unwrap_or_default()
-                }
-            };
-            row.set_at(index, value);
+        match &self.form {
+            Form::Map(map) => map.project(self.facet(), clamps, row),
+            Form::Whole(doc) => Whole { doc, table: self.table, facet: self.facet(), clamps }.project(row),
         }
-        Ok(disputes)
     }
 
     /// Whether every field of the document is one of the facet's. The server takes no other.
@@ -89,21 +71,36 @@ impl Document {
     /// # Errors
     /// A field the catalogue does not know, or one of another facet.
     pub fn check_fields(&self) -> Result<(), DocumentError> {
+        // The other form holds known fields alone.
+        let Form::Whole(doc) = &self.form else { return Ok(()) };
         let known = |key: &str| {
             key == root::ABOUT || self.table.facet_fields(self.facet()).any(|(_, field)| field.name == key)
         };
-        if self.doc.keys(ROOT).all(|key| known(&key)) { Ok(()) } else { Err(DocumentError::UnknownField) }
+        if doc.keys(ROOT).all(|key| known(&key)) { Ok(()) } else { Err(DocumentError::UnknownField) }
+    }
+
+    /// Whether several values of a guarded field may stand; `false` is certain.
+    #[must_use]
+    pub fn may_be_disputed(&self) -> bool {
+        match &self.form {
+            Form::Map(map) => map.has_several(|field| field.rule == Rule::Guarded),
+            Form::Whole(_) => true,
+        }
     }
 
     /// Reasons given for removed members of a set: member → reason.
     #[must_use]
     pub fn removal_reasons(&self, field: &'static Field) -> BTreeMap<String, String> {
-        let Ok(Some((automerge::Value::Object(_), object))) = self.doc.get(ROOT, field.name) else {
+        let doc = match &self.form {
+            Form::Map(map) => return map.removal_reasons(field),
+            Form::Whole(doc) => doc,
+        };
+        let Ok(Some((automerge::Value::Object(_), object))) = doc.get(ROOT, field.name) else {
             return BTreeMap::new();
         };
-        let keys: Vec<String> = self.doc.keys(&object).collect();
+        let keys: Vec<String> = doc.keys(&object).collect();
         keys.into_iter()
-            .filter_map(|key| match self.doc.get(&object, key.as_str()) {
+            .filter_map(|key| match doc.get(&object, key.as_str()) {
                 Ok(Some((automerge::Value::Scalar(scalar), _))) => {
                     scalar.as_str().map(|reason| (key, reason.to_owned()))
                 }
@@ -111,13 +108,47 @@ impl Document {
             })
             .collect()
     }
+}
+
+/// A document in Automerge's hands, being read.
+struct Whole<'a> {
+    doc: &'a AutoCommit,
+    table: &'static Table,
+    facet: FacetId,
+    clamps: &'a Clamps,
+}
+
+impl Whole<'_> {
+    fn project(&self, row: &mut Row) -> Result<Vec<Dispute>, DocumentError> {
+        let mut disputes = Vec::new();
+        for entry in self.doc.map_range(ROOT, ..) {
+            let Some((index, field)) = self.table.field(&entry.key).filter(|(_, f)| f.facet == self.facet)
+            else {
+                continue;
+            };
+            let value = match field.kind {
+                Kind::Derived => continue,
+                Kind::Text => self.read_text(field, &entry.id())?,
+                Kind::Set => self.read_set(field, &entry.id())?,
+                Kind::Json => self.read_json(field, &entry.id())?,
+                // Nearly always one value: it is at hand, and nobody's history need be asked.
+                Kind::Register if !entry.conflict => match &entry.value {
+                    automerge::ValueRef::Scalar(scalar) => from_scalar(borrowed(scalar), field.column)
+                        .ok_or(DocumentError::WrongType(field.name))?,
+                    automerge::ValueRef::Object(_) => return Err(DocumentError::WrongType(field.name)),
+                },
+                Kind::Register => settle(field, self.candidates(ROOT, field)?, &mut disputes),
+            };
+            row.set_at(index, value);
+        }
+        Ok(disputes)
+    }
 
     fn read_text(&self, field: &'static Field, object: &ObjId) -> Result<Value, DocumentError> {
         let text = self.doc.text(object).map_err(|_| DocumentError::WrongType(field.name))?;
         Ok(if text.is_empty() { Value::Null } else { Value::Text(text) })
     }
 
-    /// A member is in the set if any concurrent value says so: adding wins over removing.
     fn read_set(&self, field: &'static Field, object: &ObjId) -> Result<Value, DocumentError> {
         let wrong = || DocumentError::WrongType(field.name);
         let mut members = Vec::new();
@@ -128,24 +159,11 @@ impl Document {
                 members.push(key);
             }
         }
-        if members.is_empty() {
-            return Ok(Value::Null);
-        }
         members.sort_unstable();
-        if field.column == Column::UuidArray {
-            let ids =
-                members.iter().map(|member| member.parse().map_err(|_| wrong())).collect::<Result<_, _>>()?;
-            return Ok(Value::Uuids(ids));
-        }
-        Ok(Value::Texts(members))
+        set_of(field, members)
     }
 
-    fn read_json(
-        &self,
-        field: &'static Field,
-        object: &ObjId,
-        clamps: &Clamps,
-    ) -> Result<Value, DocumentError> {
+    fn read_json(&self, field: &'static Field, object: &ObjId) -> Result<Value, DocumentError> {
         let wrong = || DocumentError::WrongType(field.name);
         let mut leaves = BTreeMap::new();
         for item in self.doc.map_range(object, ..) {
@@ -156,7 +174,7 @@ impl Document {
                     .map_err(|_| wrong())?
                     .into_iter()
                     .filter_map(|(value, id)| {
-                        let (hash, effective_us, _) = self.origin(&id, clamps);
+                        let (hash, effective_us, _) = self.origin(&id);
                         value.as_str().map(|text| (effective_us, hash, text.to_owned()))
                     })
                     .collect();
@@ -170,44 +188,84 @@ impl Document {
             };
             leaves.insert(item.key.into_owned(), text);
         }
-        if leaves.is_empty() {
-            return Ok(Value::Null);
-        }
-        json_leaves::build(&leaves).map(Value::Json).ok_or_else(wrong)
+        json_of(&leaves).ok_or_else(wrong)
     }
 
-    fn candidates(
-        &self,
-        object: ObjId,
-        field: &'static Field,
-        clamps: &Clamps,
-    ) -> Result<Vec<Candidate>, DocumentError> {
+    fn candidates(&self, object: ObjId, field: &'static Field) -> Result<Vec<Candidate>, DocumentError> {
         let wrong = || DocumentError::WrongType(field.name);
         let values = self.doc.get_all(object, field.name).map_err(|_| wrong())?;
         values
             .into_iter()
             .map(|(value, id)| {
                 let automerge::Value::Scalar(scalar) = value else { return Err(wrong()) };
-                let value = from_scalar(&ScalarValueRef::from(scalar.into_owned()), field.column)
-                    .ok_or_else(wrong)?;
-                let (hash, effective_us, header) = self.origin(&id, clamps);
+                let value = from_scalar(owned(&scalar), field.column).ok_or_else(wrong)?;
+                let (hash, effective_us, header) = self.origin(&id);
                 Ok(Candidate { value, hash, header, effective_us })
             })
             .collect()
     }
 
     /// Which change wrote an operation, and when it counts from.
-    fn origin(&self, id: &ObjId, clamps: &Clamps) -> ([u8; 32], i64, Option<Header>) {
+    fn origin(&self, id: &ObjId) -> ([u8; 32], i64, Option<Header>) {
         let Some(hash) = self.doc.hash_for_opid(id) else { return ([0; 32], 0, None) };
         // Reading a change's metadata needs `&mut` only to close an open transaction; there never is one here.
         let mut doc = self.doc.clone();
         let header = doc
             .get_change_meta_by_hash(&ChangeHash(hash.0))
             .and_then(|change| Header::parse(change.message.as_deref()?, change.timestamp));
-        let captured = header.map_or(DeviceInstant(0), |header| header.capture.at);
-        let effective = clamps.get(&hash.0).map_or(captured.0, |merged_at| captured.clamped(*merged_at));
-        (hash.0, effective, header)
+        (hash.0, effective_us(&hash.0, header.as_ref(), self.clamps), header)
     }
+}
+
+fn borrowed<'a>(scalar: &'a ScalarValueRef<'_>) -> Option<Scalar<'a>> {
+    Some(match scalar {
+        ScalarValueRef::Null => Scalar::Null,
+        ScalarValueRef::Boolean(flag) => Scalar::Bool(*flag),
+        ScalarValueRef::Int(number) => Scalar::Int(*number),
+        ScalarValueRef::Str(text) => Scalar::Str(text),
+        ScalarValueRef::Bytes(bytes) => Scalar::Bytes(bytes),
+        _ => return None,
+    })
+}
+
+pub(super) fn owned(scalar: &ScalarValue) -> Option<Scalar<'_>> {
+    Some(match scalar {
+        ScalarValue::Null => Scalar::Null,
+        ScalarValue::Boolean(flag) => Scalar::Bool(*flag),
+        ScalarValue::Int(number) => Scalar::Int(*number),
+        ScalarValue::Str(text) => Scalar::Str(text),
+        ScalarValue::Bytes(bytes) => Scalar::Bytes(bytes),
+        _ => return None,
+    })
+}
+
+/// A member is in the set if any concurrent value says so: adding wins over removing. Members come in order.
+pub(super) fn set_of(field: &'static Field, members: Vec<String>) -> Result<Value, DocumentError> {
+    if members.is_empty() {
+        return Ok(Value::Null);
+    }
+    if field.column == Column::UuidArray {
+        let wrong = |_| DocumentError::WrongType(field.name);
+        let ids = members.iter().map(|member| member.parse().map_err(wrong)).collect::<Result<_, _>>()?;
+        return Ok(Value::Uuids(ids));
+    }
+    Ok(Value::Texts(members))
+}
+
+/// The object of a JSON field's leaves. `None` for what no tablet writes.
+pub(super) fn json_of(leaves: &BTreeMap<String, String>) -> Option<Value> {
+    if leaves.is_empty() { Some(Value::Null) } else { json_leaves::build(leaves).map(Value::Json) }
+}
+
+/// The value a field shows; notes a dispute.
+pub(super) fn settle(
+    field: &'static Field,
+    mut candidates: Vec<Candidate>,
+    disputes: &mut Vec<Dispute>,
+) -> Value {
+    rank(field, &mut candidates);
+    disputes.extend(dispute(field, &candidates));
+    candidates.into_iter().next().map(|winner| winner.value).unwrap_or_default()
 }
 
 /// Sorts the winner to the front.
@@ -242,18 +300,19 @@ fn dispute(field: &'static Field, candidates: &[Candidate]) -> Option<Dispute> {
     Some(Dispute { field, values })
 }
 
-fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
-    Some(match (scalar, column) {
-        (ScalarValueRef::Null, _) => Value::Null,
-        (ScalarValueRef::Boolean(flag), Column::Bool) => Value::Bool(*flag),
-        (ScalarValueRef::Int(number), Column::Int | Column::BigInt) => Value::Int(*number),
-        (ScalarValueRef::Int(number), Column::Instant) => Value::Instant(*number),
-        (ScalarValueRef::Str(text), Column::Text) => Value::Text(text.to_string()),
-        (ScalarValueRef::Str(text), Column::Numeric(..)) => {
+/// The value a scalar stands for in a column. `None` for another type, or a scalar no field holds.
+pub(super) fn from_scalar(scalar: Option<Scalar<'_>>, column: Column) -> Option<Value> {
+    Some(match (scalar?, column) {
+        (Scalar::Null, _) => Value::Null,
+        (Scalar::Bool(flag), Column::Bool) => Value::Bool(flag),
+        (Scalar::Int(number), Column::Int | Column::BigInt) => Value::Int(number),
+        (Scalar::Int(number), Column::Instant) => Value::Instant(number),
+        (Scalar::Str(text), Column::Text) => Value::Text(text.to_owned()),
+        (Scalar::Str(text), Column::Numeric(..)) => {
             Value::Decimal(rust_decimal::Decimal::from_str_exact(text).ok()?)
         }
-        (ScalarValueRef::Str(text), Column::Date) => Value::Date(text.parse().ok()?),
-        (ScalarValueRef::Bytes(bytes), Column::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
+        (Scalar::Str(text), Column::Date) => Value::Date(text.parse().ok()?),
+        (Scalar::Bytes(bytes), Column::Uuid) => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
         _ => return None,
     })
 }

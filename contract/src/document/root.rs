@@ -1,7 +1,7 @@
 //! The first change of every document: the same bytes for a (table, facet, catalogue version) everywhere.
 //!
 //! It creates every container, so two tablets that open the same facet independently share them and their
-//! texts, sets and maps merge. Built once per process and cloned.
+//! texts, sets and maps merge. Built once per process.
 
 use super::DocumentError;
 use crate::catalogue::{CATALOGUE_VERSION, FacetId, Kind, TABLES, Table, TableId};
@@ -13,30 +13,52 @@ use std::sync::OnceLock;
 
 /// Root key that names what the document is. Its value is never edited.
 pub(super) const ABOUT: &str = "_";
+/// The actor of every root change.
+pub(super) const ACTOR: [u8; 4] = [0; 4];
 
-static ROOTS: OnceLock<BTreeMap<(TableId, FacetId), AutoCommit>> = OnceLock::new();
-
-/// A fresh copy of the document that only has its root change.
-pub(super) fn document(id: &DocumentId) -> Result<AutoCommit, DocumentError> {
-    ROOTS.get_or_init(build_all).get(&(id.table, id.facet)).cloned().ok_or(DocumentError::UnknownFacet)
+/// The root of one facet.
+pub(super) struct Root {
+    pub facet: FacetId,
+    /// A document that only has this change.
+    pub doc: AutoCommit,
+    /// Its bytes.
+    pub chunk: Vec<u8>,
+    pub hash: [u8; 32],
+    /// Counter of its last operation.
+    pub max_op: u64,
+    /// Containers: counter of the operation that made one, index of its field.
+    pub containers: Vec<(u64, usize)>,
 }
 
-fn build_all() -> BTreeMap<(TableId, FacetId), AutoCommit> {
+static ROOTS: OnceLock<BTreeMap<(TableId, FacetId), Root>> = OnceLock::new();
+
+/// The root of a document.
+pub(super) fn of(id: &DocumentId) -> Result<&'static Root, DocumentError> {
+    ROOTS.get_or_init(build_all).get(&(id.table, id.facet)).ok_or(DocumentError::UnknownFacet)
+}
+
+fn build_all() -> BTreeMap<(TableId, FacetId), Root> {
     let facets = TABLES.iter().flat_map(|table| table.facet_ids().map(move |facet| (*table, facet)));
-    facets.filter_map(|(table, facet)| build(table, facet).ok().map(|doc| ((table.id, facet), doc))).collect()
+    facets.filter_map(|(table, facet)| Some(((table.id, facet), build(table, facet)?))).collect()
 }
 
-fn build(table: &'static Table, facet: FacetId) -> Result<AutoCommit, automerge::AutomergeError> {
-    let mut doc = AutoCommit::new().with_actor(ActorId::from(vec![0u8; 4]));
+fn build(table: &'static Table, facet: FacetId) -> Option<Root> {
+    let mut doc = AutoCommit::new().with_actor(ActorId::from(ACTOR.to_vec()));
     let name = table.facet(facet).map_or("", |facet| facet.name);
-    doc.put(ROOT, ABOUT, format!("{}/{name}/{CATALOGUE_VERSION}", table.name))?;
-    for (_, field) in table.facet_fields(facet) {
-        match field.kind {
-            Kind::Text => drop(doc.put_object(ROOT, field.name, ObjType::Text)?),
-            Kind::Set | Kind::Json => drop(doc.put_object(ROOT, field.name, ObjType::Map)?),
-            Kind::Register | Kind::Derived => {}
-        }
+    doc.put(ROOT, ABOUT, format!("{}/{name}/{CATALOGUE_VERSION}", table.name)).ok()?;
+    let mut max_op = 1u64;
+    let mut containers = Vec::new();
+    for (index, field) in table.facet_fields(facet) {
+        let kind = match field.kind {
+            Kind::Text => ObjType::Text,
+            Kind::Set | Kind::Json => ObjType::Map,
+            Kind::Register | Kind::Derived => continue,
+        };
+        doc.put_object(ROOT, field.name, kind).ok()?;
+        max_op = max_op.saturating_add(1);
+        containers.push((max_op, index));
     }
-    doc.commit_with(CommitOptions::default().with_time(0));
-    Ok(doc)
+    let hash = doc.commit_with(CommitOptions::default().with_time(0))?;
+    let chunk = doc.get_change_by_hash(&hash)?.raw_bytes().to_vec();
+    Some(Root { facet, doc, chunk, hash: hash.0, max_op, containers })
 }

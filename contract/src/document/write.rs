@@ -1,13 +1,14 @@
-//! Writing into a document: the genesis of a row, and a person's operations.
+//! Writing into a document: a person's operations, in either form of it.
 
-use super::{Actor, Document, DocumentError, Header, json_leaves};
-use crate::catalogue::{Field, Kind};
+use super::map::{Held, MapDocument, Slot};
+use super::map_write::Draft;
+use super::{Actor, Document, DocumentError, Form, Header, json_leaves};
+use crate::catalogue::{FacetId, Field, Kind, Table};
 use crate::edit::FieldOp;
-use crate::row::Row;
 use crate::validate::{self, Invalid};
-use crate::value::{Column, Value};
+use crate::value::Column;
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, AutomergeError, ObjId, ROOT, ReadDoc, ScalarValue};
+use automerge::{AutoCommit, ObjId, ROOT, ReadDoc, ScalarValue};
 use serde_json::Value as Json;
 
 /// Why a person's edit cannot be expressed.
@@ -33,74 +34,6 @@ pub enum EditError {
     Document(#[from] DocumentError),
 }
 
-/// The scalar Automerge keeps for a register's value.
-pub(super) fn scalar(value: &Value) -> Option<ScalarValue> {
-    Some(match value {
-        Value::Null => ScalarValue::Null,
-        Value::Bool(flag) => ScalarValue::Boolean(*flag),
-        Value::Int(number) | Value::Instant(number) => ScalarValue::Int(*number),
-        Value::Decimal(number) => ScalarValue::Str(number.to_string().into()),
-        Value::Text(text) => ScalarValue::Str(text.as_str().into()),
-        Value::Uuid(id) => ScalarValue::Bytes(id.as_bytes().to_vec()),
-        Value::Date(date) => ScalarValue::Str(date.to_string().into()),
-        Value::Texts(_) | Value::Uuids(_) | Value::Json(_) => return None,
-    })
-}
-
-fn member_keys(value: &Value) -> Vec<String> {
-    match value {
-        Value::Texts(members) => members.clone(),
-        Value::Uuids(members) => members.iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Adds the genesis change of a row, if the facet has any value: a pure function of record, epoch and values.
-pub(super) fn genesis(document: &mut Document, epoch: u32, row: &Row) -> Result<(), DocumentError> {
-    let mut actor = document.id.record.0.as_bytes().to_vec();
-    actor.extend_from_slice(&epoch.to_be_bytes());
-    document.doc.set_actor(ActorId::from(actor));
-    for (index, field) in document.table.facet_fields(document.facet()) {
-        let value = row.at(index);
-        if !value.is_empty() {
-            genesis_field(document, field, value).map_err(|_| DocumentError::WrongType(field.name))?;
-        }
-    }
-    document.doc.commit_with(CommitOptions::default().with_time(0));
-    Ok(())
-}
-
-fn genesis_field(
-    document: &mut Document,
-    field: &'static Field,
-    value: &Value,
-) -> Result<(), AutomergeError> {
-    let doc = &mut document.doc;
-    match (field.kind, value) {
-        (Kind::Text, Value::Text(text)) => {
-            let object = container(doc, field)?;
-            doc.splice_text(&object, 0, 0, text)
-        }
-        (Kind::Set, members) => {
-            let object = container(doc, field)?;
-            member_keys(members).into_iter().try_for_each(|key| doc.put(&object, key, 0_i64))
-        }
-        (Kind::Json, Value::Json(json)) => {
-            let object = container(doc, field)?;
-            let leaves = json_leaves::flatten(json).ok_or(AutomergeError::Fail)?;
-            leaves.into_iter().try_for_each(|(key, leaf)| doc.put(&object, key, leaf))
-        }
-        (_, value) => doc.put(ROOT, field.name, scalar(value).ok_or(AutomergeError::Fail)?),
-    }
-}
-
-fn container(doc: &automerge::AutoCommit, field: &'static Field) -> Result<ObjId, AutomergeError> {
-    match doc.get(ROOT, field.name)? {
-        Some((automerge::Value::Object(_), id)) => Ok(id),
-        _ => Err(AutomergeError::Fail),
-    }
-}
-
 impl Document {
     /// Expresses a person's operations as one change and returns its bytes and hash.
     ///
@@ -113,105 +46,174 @@ impl Document {
         create: bool,
         ops: &[FieldOp],
     ) -> Result<(Vec<u8>, [u8; 32]), EditError> {
-        self.doc.set_actor(actor.id());
+        let (table, facet) = (self.table, self.facet());
+        if let Form::Map(map) = &mut self.form
+            && !ops.iter().any(|op| writes_text(table, op))
+        {
+            return edit_map(map, facet, actor, header, create, ops);
+        }
+        let doc = self.whole()?;
+        doc.set_actor(actor.id());
         for op in ops {
-            if let Err(error) = self.write(create, header.capture.at.0, op) {
-                self.doc.rollback();
+            let writing = Writing { table, facet, create, added_at: header.capture.at.0 };
+            if let Err(error) = writing.write(doc, op) {
+                doc.rollback();
                 return Err(error);
             }
         }
         let options = CommitOptions::default().with_time(header.capture.at.0).with_message(header.message());
-        let hash = self.doc.commit_with(options).ok_or(EditError::NothingToDo)?;
-        let change = self.doc.get_change_by_hash(&hash).ok_or(DocumentError::Write)?;
+        let hash = doc.commit_with(options).ok_or(EditError::NothingToDo)?;
+        let change = doc.get_change_by_hash(&hash).ok_or(DocumentError::Write)?;
         Ok((change.raw_bytes().to_vec(), hash.0))
     }
+}
 
+/// Whether an operation puts characters into a long text: a form of its own, which only Automerge keeps.
+fn writes_text(table: &'static Table, op: &FieldOp) -> bool {
+    let long = table.field(op.field()).is_some_and(|(_, field)| field.kind == Kind::Text);
+    let empty = match op {
+        FieldOp::Put { value, .. } => value.is_null() || value.as_str() == Some(""),
+        FieldOp::Text { value, .. } => value.is_empty(),
+        _ => false,
+    };
+    long && !empty
+}
+
+fn edit_map(
+    map: &mut MapDocument,
+    facet: FacetId,
+    actor: Actor,
+    header: &Header,
+    create: bool,
+    ops: &[FieldOp],
+) -> Result<(Vec<u8>, [u8; 32]), EditError> {
+    let writing = Writing { table: map.table, facet, create, added_at: header.capture.at.0 };
+    let mut draft = Draft::new(map, actor.bytes()).ok_or(DocumentError::Write)?;
+    for op in ops {
+        writing.write(&mut draft, op)?;
+    }
+    if draft.is_empty() {
+        return Err(EditError::NothingToDo);
+    }
+    let (document, bytes, hash) = draft.commit(header).ok_or(DocumentError::Write)?;
+    *map = document;
+    Ok((bytes, hash))
+}
+
+/// What a person's operations need of a document, in whatever form.
+pub(super) trait Sheet {
+    /// Values that stand at a slot, in the order of their operations.
+    fn values(&self, field: &'static Field, slot: &Slot) -> Result<Vec<Held>, DocumentError>;
+    /// Keys of a field's map.
+    fn keys(&self, field: &'static Field, index: usize) -> Result<Vec<String>, DocumentError>;
+    /// Writes a value; one that alone stands there already is no operation.
+    fn put(&mut self, field: &'static Field, slot: Slot, value: Held) -> Result<(), DocumentError>;
+    /// Deletes a key.
+    fn delete(&mut self, field: &'static Field, slot: Slot) -> Result<(), DocumentError>;
+    /// Replaces a long text by its difference.
+    fn put_text(&mut self, field: &'static Field, text: &str) -> Result<(), DocumentError>;
+}
+
+struct Writing {
+    table: &'static Table,
+    facet: FacetId,
+    create: bool,
+    added_at: i64,
+}
+
+impl Writing {
     /// Members of a set hold the instant they were added: writing one again is a new operation, so it wins over a
     /// removal that had not seen it (Automerge drops a write of the value already there).
-    fn write(&mut self, create: bool, added_at: i64, op: &FieldOp) -> Result<(), EditError> {
-        let field = self
+    fn write(&self, sheet: &mut impl Sheet, op: &FieldOp) -> Result<(), EditError> {
+        let (index, field) = self
             .table
-            .facet_fields(self.facet())
-            .map(|(_, field)| field)
-            .find(|field| field.name == op.field())
+            .facet_fields(self.facet)
+            .find(|(_, field)| field.name == op.field())
             .ok_or_else(|| EditError::UnknownField(op.field().to_owned()))?;
-        if field.fixed && !create {
+        if field.fixed && !self.create {
             return Err(EditError::Fixed(field.name));
         }
+        let member =
+            |sheet: &mut _, member: &str, value: Held| put_member(sheet, (index, field), member, value);
         match (field.kind, op) {
-            (Kind::Register, FieldOp::Put { value, .. }) => self.put(field, value),
-            (Kind::Text, FieldOp::Text { value, .. }) => self.put_text(field, value),
-            (Kind::Text, FieldOp::Put { value: Json::String(value), .. }) => self.put_text(field, value),
-            (Kind::Text, FieldOp::Put { value: Json::Null, .. }) => self.put_text(field, ""),
-            (Kind::Set, FieldOp::Add { member, .. }) => {
-                let key = member_key(field, member)?;
-                self.put_key(field, key, ScalarValue::Int(added_at))
-            }
-            (Kind::Set, FieldOp::Remove { member, reason, .. }) => {
+            (Kind::Register, FieldOp::Put { value, .. }) => put_register(sheet, index, field, value),
+            (Kind::Text, FieldOp::Text { value, .. }) => put_text(sheet, field, value),
+            (Kind::Text, FieldOp::Put { value: Json::String(value), .. }) => put_text(sheet, field, value),
+            (Kind::Text, FieldOp::Put { value: Json::Null, .. }) => put_text(sheet, field, ""),
+            (Kind::Set, FieldOp::Add { member: key, .. }) => member(sheet, key, Held::Int(self.added_at)),
+            (Kind::Set, FieldOp::Remove { member: key, reason, .. }) => {
                 let reason = validate::short_text(field, reason)?;
-                let key = member_key(field, member)?;
-                self.put_key(field, key, ScalarValue::Str(reason.as_str().into()))
+                member(sheet, key, Held::Str(reason))
             }
-            (Kind::Set, FieldOp::Put { value: Json::Array(members), .. }) if create => {
-                members.iter().try_for_each(|member| {
-                    let member = member.as_str().ok_or(EditError::WrongOperation(field.name))?;
-                    let key = member_key(field, member)?;
-                    self.put_key(field, key, ScalarValue::Int(added_at))
+            (Kind::Set, FieldOp::Put { value: Json::Array(members), .. }) if self.create => {
+                members.iter().try_for_each(|key| {
+                    let key = key.as_str().ok_or(EditError::WrongOperation(field.name))?;
+                    member(sheet, key, Held::Int(self.added_at))
                 })
             }
             (Kind::Json, FieldOp::Merge { patch, .. } | FieldOp::Put { value: patch, .. }) => {
-                self.merge_json(field, patch)
+                merge_json(sheet, index, field, patch)
             }
             _ => Err(EditError::WrongOperation(field.name)),
         }
     }
+}
 
-    fn put(&mut self, field: &'static Field, json: &Json) -> Result<(), EditError> {
-        let value = validate::from_json(field, json)?;
-        let scalar = scalar(&value).ok_or(EditError::WrongOperation(field.name))?;
-        let current = self.doc.get_all(ROOT, field.name).map_err(|_| DocumentError::Write)?;
-        let unchanged = match current.as_slice() {
-            [] => matches!(scalar, ScalarValue::Null),
-            [(automerge::Value::Scalar(current), _)] => current.as_ref() == &scalar,
-            _ => false,
-        };
-        if unchanged {
-            return Ok(());
+fn put_register(
+    sheet: &mut impl Sheet,
+    index: usize,
+    field: &'static Field,
+    json: &Json,
+) -> Result<(), EditError> {
+    let value = validate::from_json(field, json)?;
+    let held = Held::of(&value).ok_or(EditError::WrongOperation(field.name))?;
+    let slot = (index, String::new());
+    let unchanged = match sheet.values(field, &slot)?.as_slice() {
+        [] => held == Held::Null,
+        [current] => *current == held,
+        _ => false,
+    };
+    if unchanged { Ok(()) } else { Ok(sheet.put(field, slot, held)?) }
+}
+
+fn put_text(sheet: &mut impl Sheet, field: &'static Field, text: &str) -> Result<(), EditError> {
+    let text = validate::long_text(field, text)?;
+    Ok(sheet.put_text(field, &text)?)
+}
+
+fn put_member(
+    sheet: &mut impl Sheet,
+    (index, field): (usize, &'static Field),
+    member: &str,
+    value: Held,
+) -> Result<(), EditError> {
+    let key = member_key(field, member)?;
+    Ok(sheet.put(field, (index, key), value)?)
+}
+
+fn merge_json(
+    sheet: &mut impl Sheet,
+    index: usize,
+    field: &'static Field,
+    patch: &Json,
+) -> Result<(), EditError> {
+    let Json::Object(_) = patch else { return Err(EditError::WrongOperation(field.name)) };
+    validate::json(field, patch)?;
+    let leaves = json_leaves::flatten(patch)
+        .ok_or_else(|| Invalid::new(field.name, "an object that is less deep and smaller"))?;
+    for (path, leaf) in leaves {
+        let below = format!("{path}/");
+        let mut stale = sheet.keys(field, index)?;
+        stale.retain(|key| *key == path || key.starts_with(&below));
+        let removed = leaf == "null";
+        for key in stale.into_iter().filter(|key| removed || *key != path) {
+            sheet.delete(field, (index, key))?;
         }
-        self.doc.put(ROOT, field.name, scalar).map_err(|_| DocumentError::Write.into())
-    }
-
-    fn put_text(&mut self, field: &'static Field, text: &str) -> Result<(), EditError> {
-        let text = validate::long_text(field, text)?;
-        let object = container(&self.doc, field).map_err(|_| DocumentError::WrongType(field.name))?;
-        self.doc.update_text(&object, text).map_err(|_| DocumentError::Write.into())
-    }
-
-    fn put_key(&mut self, field: &'static Field, key: String, scalar: ScalarValue) -> Result<(), EditError> {
-        let object = container(&self.doc, field).map_err(|_| DocumentError::WrongType(field.name))?;
-        self.doc.put(&object, key, scalar).map_err(|_| DocumentError::Write.into())
-    }
-
-    fn merge_json(&mut self, field: &'static Field, patch: &Json) -> Result<(), EditError> {
-        let Json::Object(_) = patch else { return Err(EditError::WrongOperation(field.name)) };
-        validate::json(field, patch)?;
-        let object = container(&self.doc, field).map_err(|_| DocumentError::WrongType(field.name))?;
-        let leaves = json_leaves::flatten(patch)
-            .ok_or_else(|| Invalid::new(field.name, "an object that is less deep and smaller"))?;
-        for (path, leaf) in leaves {
-            let below = format!("{path}/");
-            let stale: Vec<String> =
-                self.doc.keys(&object).filter(|key| *key == path || key.starts_with(&below)).collect();
-            let removed = leaf == "null";
-            for key in stale.into_iter().filter(|key| removed || *key != path) {
-                self.doc.delete(&object, key).map_err(|_| DocumentError::Write)?;
-            }
-            if !removed {
-                self.doc.put(&object, path, leaf).map_err(|_| DocumentError::Write)?;
-            }
+        if !removed {
+            sheet.put(field, (index, path), Held::Str(leaf))?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn member_key(field: &'static Field, member: &str) -> Result<String, EditError> {
@@ -224,4 +226,65 @@ fn member_key(field: &'static Field, member: &str) -> Result<String, EditError> 
         return Err(Invalid::new(field.name, "a member that is not empty").into());
     }
     Ok(key)
+}
+
+/// The map a field has of its own.
+pub(super) fn container(doc: &AutoCommit, field: &'static Field) -> Result<ObjId, DocumentError> {
+    match doc.get(ROOT, field.name) {
+        Ok(Some((automerge::Value::Object(_), id))) => Ok(id),
+        _ => Err(DocumentError::WrongType(field.name)),
+    }
+}
+
+/// A scalar in Automerge's type.
+pub(super) fn scalar_value(held: Held) -> ScalarValue {
+    match held {
+        Held::Null => ScalarValue::Null,
+        Held::Bool(flag) => ScalarValue::Boolean(flag),
+        Held::Int(number) => ScalarValue::Int(number),
+        Held::Str(text) => ScalarValue::Str(text.into()),
+        Held::Bytes(bytes) => ScalarValue::Bytes(bytes),
+    }
+}
+
+impl Sheet for AutoCommit {
+    fn values(&self, field: &'static Field, _: &Slot) -> Result<Vec<Held>, DocumentError> {
+        let found = self.get_all(ROOT, field.name).map_err(|_| DocumentError::Write)?;
+        // A scalar that no field holds equals none that is written.
+        let unknown = || Held::Str(String::new());
+        Ok(found
+            .iter()
+            .map(|(value, _)| match value {
+                automerge::Value::Scalar(scalar) => {
+                    super::read::owned(scalar).map_or_else(unknown, Held::from)
+                }
+                automerge::Value::Object(_) => unknown(),
+            })
+            .collect())
+    }
+
+    fn keys(&self, field: &'static Field, _: usize) -> Result<Vec<String>, DocumentError> {
+        let object = container(self, field)?;
+        Ok(ReadDoc::keys(self, &object).collect())
+    }
+
+    fn put(&mut self, field: &'static Field, slot: Slot, value: Held) -> Result<(), DocumentError> {
+        let value = scalar_value(value);
+        let put = if field.kind == Kind::Register {
+            Transactable::put(self, ROOT, field.name, value)
+        } else {
+            Transactable::put(self, &container(self, field)?, slot.1, value)
+        };
+        put.map_err(|_| DocumentError::Write)
+    }
+
+    fn delete(&mut self, field: &'static Field, slot: Slot) -> Result<(), DocumentError> {
+        let object = container(self, field)?;
+        Transactable::delete(self, &object, slot.1).map_err(|_| DocumentError::Write)
+    }
+
+    fn put_text(&mut self, field: &'static Field, text: &str) -> Result<(), DocumentError> {
+        let object = container(self, field)?;
+        self.update_text(&object, text).map_err(|_| DocumentError::Write)
+    }
 }

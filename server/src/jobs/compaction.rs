@@ -1,15 +1,18 @@
 //! Compaction: a document with a long live history is flattened into its row, and its next epoch begins.
 //!
 //! The signed edits stay: they are the history. A pending edit based on the older epoch is answered `Rebase`, and the
-//! tablet expresses it again. Documents with an open dispute are left alone: both values must stay.
+//! tablet expresses it again. Documents with an open dispute are left alone: both values must stay, unless the history grew
+//! too large to travel.
 
 use crate::actor::Actor;
 use crate::store::documents::DocumentState;
 use crate::store::feed::{FeedKind, FeedRecord};
-use crate::store::{Store, StoreError, StoreResult};
+use crate::store::heads::Head;
+use crate::store::{Scoped, Store, StoreError, StoreResult};
 use neonpro_contract::document::Document;
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::ClinicId;
-use neonpro_contract::limits::DOCUMENT_LIVE_CHANGES_MAX;
+use neonpro_contract::limits::{DOCUMENT_LIVE_BYTES_MAX, DOCUMENT_LIVE_CHANGES_MAX};
 use neonpro_contract::row::Row;
 use neonpro_contract::time::ServerInstant;
 
@@ -35,13 +38,40 @@ pub async fn compact_above(
     now: ServerInstant,
 ) -> StoreResult<usize> {
     let mut scoped = store.begin(&Actor::system(clinic)).await?;
-    let mut head = scoped.lock_head().await?;
+    let head = scoped.lock_head().await?;
     let due = scoped.list_compactable(live_changes_min, BATCH).await?;
+    flatten_all(scoped, head, due, now).await
+}
+
+/// Flattens one document that is too large to travel.
+///
+/// # Errors
+/// A database failure.
+pub async fn flatten(
+    store: &Store,
+    clinic: ClinicId,
+    id: DocumentId,
+    now: ServerInstant,
+) -> StoreResult<usize> {
+    let mut scoped = store.begin(&Actor::system(clinic)).await?;
+    let head = scoped.lock_head().await?;
+    let mut found = scoped.list_documents_of(&[id.record.0]).await?;
+    found.retain(|state| state.id == id && is_too_large(state));
+    flatten_all(scoped, head, found, now).await
+}
+
+async fn flatten_all(
+    mut scoped: Scoped,
+    mut head: Head,
+    due: Vec<DocumentState>,
+    now: ServerInstant,
+) -> StoreResult<usize> {
     let (mut flattened, mut feed) = (Vec::new(), Vec::new());
     for state in due {
         match is_disputed(&state) {
-            Ok(false) => {}
-            Ok(true) => continue,
+            // What nobody could be sent any more is flattened all the same: the item keeps both values.
+            Ok(disputed) if disputed && !is_too_large(&state) => continue,
+            Ok(_) => {}
             Err(error) => {
                 tracing::error!(document = %state.id, %error, "a document cannot be flattened");
                 continue;
@@ -82,6 +112,10 @@ pub async fn compact_above(
     scoped.upsert_head(&head).await?;
     scoped.commit().await?;
     Ok(flattened.len())
+}
+
+fn is_too_large(state: &DocumentState) -> bool {
+    state.snapshot.as_ref().is_some_and(|saved| saved.len() > DOCUMENT_LIVE_BYTES_MAX)
 }
 
 fn is_disputed(state: &DocumentState) -> StoreResult<bool> {

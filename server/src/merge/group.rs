@@ -16,6 +16,7 @@ use crate::reconcile;
 use crate::store::edits::{EditRecord, WaitingEdit};
 use crate::store::{Store, StoreError};
 use neonpro_contract::catalogue::FacetId;
+use neonpro_contract::document::ParsedChange;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{ClinicId, EditId};
@@ -186,7 +187,8 @@ impl Round<'_> {
         }
     }
 
-    /// Tries every edit that will be judged.
+    /// Tries every edit that will be judged, but those that only write maps: they reach Automerge only where the judge
+    /// finds that they do not fit by themselves, and are tried then.
     async fn prove_new(
         &self,
         queue: &VecDeque<usize>,
@@ -195,7 +197,10 @@ impl Round<'_> {
         workspace: &Workspace,
     ) -> GroupResult<Proofs> {
         let is_new = |index: &usize| {
-            candidates.get(*index).is_some_and(|edit| answered(edit, facts, self.retry).is_none())
+            candidates.get(*index).is_some_and(|edit| {
+                let plain = edit.changes.iter().all(ParsedChange::is_plain);
+                !plain && answered(edit, facts, self.retry).is_none()
+            })
         };
         let new: Vec<usize> = queue.iter().copied().filter(is_new).collect();
         Ok(admit::prove(self.admission, &new, candidates, workspace).await?)

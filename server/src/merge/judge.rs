@@ -223,8 +223,18 @@ impl Work<'_> {
         self.workspace.set_aside.contains(id)
     }
 
-    /// Applies the change to the open document, if a worker did so before. `false` when it already holds it.
+    /// Applies the change to the open document: one that only writes maps by itself, any other if a worker did so
+    /// before. `false` when the document already holds it.
     fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<bool, Stop> {
+        if self.parsed.is_plain() {
+            let document = open.open(row).map_err(|_| quarantined(Code::ProjectionFailed))?;
+            if document.contains(&self.parsed.hash()) {
+                return Ok(false);
+            }
+            if document.apply_plain(self.parsed) {
+                return Ok(true);
+            }
+        }
         match self.proof.map(|proof| proof.covers(self.position, &open.state.heads)) {
             Some(Some(true)) => {}
             Some(None) => return Err(quarantined(Code::AdmissionFailed).into()),

@@ -14,6 +14,7 @@ use crate::store::heads::Head;
 use crate::store::items::NewItem;
 use crate::store::receipts::PurgeOrder;
 use crate::store::scope::ScopeRecord;
+use crate::store::written::Written;
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
 use neonpro_contract::consent::{Cover, Evidence};
@@ -256,16 +257,19 @@ pub(super) async fn write(
     reconcile::scope::detect(&merged.acts, workspace, &mut merged.items, &mut merged.settled);
     keep_verdicts(scoped, merged).await?;
     let appended = number_server_rows(scoped, workspace, merged).await?;
-    let documents = finish_documents(workspace, merged, appended);
-    scoped.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;
-    scoped.upsert_edits(&merged.edits, merged.now).await?;
-    scoped.append_feed(&merged.feed, merged.now).await?;
     scoped.append_purge_orders(&merged.purges, merged.now).await?;
     scoped.append_audit(&merged.audit, merged.now).await?;
     crate::crash_point!("merge.before_items");
     scoped.upsert_items(&merged.items, merged.now).await?;
     scoped.mark_items_settled(&merged.settled, merged.now).await?;
-    scoped.upsert_head(&merged.head).await?;
+    let documents = finish_documents(workspace, merged, appended);
+    let written = Written {
+        documents: &documents.iter().collect::<Vec<_>>(),
+        edits: &merged.edits,
+        feed: &merged.feed,
+        head: &merged.head,
+    };
+    scoped.append_written(&written, merged.now).await?;
     crate::crash_point!("merge.before_commit");
     Ok(())
 }

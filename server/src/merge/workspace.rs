@@ -26,8 +26,8 @@ pub(crate) struct OpenDocument {
     pub fingerprint_before: Option<u128>,
     pub dirty: bool,
     pub disputes: Vec<Dispute>,
-    /// Whether it had a live history before: only there can a dispute have been open.
-    pub had_history: bool,
+    /// Whether several values of a guarded field may have stood before: only there can a dispute have been open.
+    pub was_disputed: bool,
 }
 
 /// A record being worked on.
@@ -73,8 +73,14 @@ pub(crate) struct Stage {
 impl OpenDocument {
     pub fn existing(state: DocumentState) -> Self {
         let fingerprint_before = state.term();
-        let had_history = state.snapshot.is_some();
-        Self { state, document: None, fingerprint_before, dirty: false, disputes: Vec::new(), had_history }
+        Self {
+            state,
+            document: None,
+            fingerprint_before,
+            dirty: false,
+            disputes: Vec::new(),
+            was_disputed: false,
+        }
     }
 
     pub fn new(state: DocumentState) -> Self {
@@ -84,7 +90,7 @@ impl OpenDocument {
             fingerprint_before: None,
             dirty: true,
             disputes: Vec::new(),
-            had_history: false,
+            was_disputed: false,
         }
     }
 
@@ -95,6 +101,7 @@ impl OpenDocument {
                 Some(saved) => Document::load(self.state.id, saved)?,
                 None => Document::genesis(self.state.id, self.state.epoch, row)?,
             };
+            self.was_disputed = document.may_be_disputed();
             self.document = Some(document);
         }
         self.document.as_mut().ok_or(DocumentError::Unreadable)

@@ -3,7 +3,7 @@
 //! Uniqueness is per clinic and per live, first record: two tablets that register the same person offline are an
 //! item, never an error.
 
-use crate::merge::Workspace;
+use crate::merge::{OpenRecord, Workspace};
 use crate::store::items::{ItemKind, NewItem, Severity};
 use crate::store::{Scoped, StoreResult};
 use neonpro_contract::catalogue::Table;
@@ -27,7 +27,8 @@ pub(crate) async fn detect(
 ) -> StoreResult<()> {
     for name in ["patients", "inventory_products", "professionals"] {
         let Some(table) = neonpro_contract::catalogue::table(name) else { continue };
-        let written: Vec<Uuid> = workspace.written(table).map(|(id, _)| id).collect();
+        let concerned = workspace.written(table).filter(|(_, record)| concerns(name, record));
+        let written: Vec<Uuid> = concerned.map(|(id, _)| id).collect();
         if written.is_empty() {
             continue;
         }
@@ -45,6 +46,16 @@ pub(crate) async fn detect(
         }
     }
     Ok(())
+}
+
+/// Whether what was written to a record may make it a duplicate, or end that: a new one, one whose identifiers or
+/// retirement changed, or one that is a duplicate so far.
+fn concerns(name: &str, record: &OpenRecord) -> bool {
+    let identifiers = IDENTIFIERS.iter().filter(|(of, _)| *of == name).map(|(_, column)| *column);
+    let mut decisive = identifiers.chain(["retired_at"]).filter_map(|column| record.table.field(column));
+    !record.existed
+        || !record.row.get("duplicate_of").is_null()
+        || decisive.any(|(index, _)| record.dirty.contains(&index))
 }
 
 /// (later record, first record) pairs under one identifier.

@@ -24,7 +24,7 @@ pub(crate) fn detect(workspace: &Workspace, items: &mut Vec<NewItem>, settled: &
                 sides: sides(dispute),
             });
         }
-        if !open.had_history {
+        if !open.was_disputed {
             continue;
         }
         let guarded = table.facet_fields(id.facet).filter(|(_, field)| field.rule == Rule::Guarded);

@@ -1,11 +1,13 @@
 //! Documents: what exists, at which epoch, with which live history.
 
+use super::written::Query;
 use super::{Scoped, StoreError, StoreResult};
 use minicbor::bytes::ByteArray;
 use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
 use neonpro_contract::document::Clamps;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::{PatientId, RecordId};
+use neonpro_contract::limits::DOCUMENT_LIVE_BYTES_MAX;
 use neonpro_contract::time::ServerInstant;
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgRow;
@@ -137,6 +139,44 @@ fn encode_clamps(clamps: &Clamps) -> Option<Vec<u8>> {
     if clamps.is_empty() { None } else { minicbor::to_vec(clamp_list(clamps)).ok() }
 }
 
+/// The statement that writes documents, its parameters numbered from `first`; `$1` is the clinic.
+pub(super) fn upsert_sql(first: usize) -> String {
+    let columns = ["smallint", "uuid", "smallint", "smallint", "uuid", "integer", "integer"]
+        .into_iter()
+        .chain(["bytea", "bytea", "bytea", "bigint", "boolean"]);
+    format!(
+        "insert into sync.documents (clinic_id, table_id, record_id, facet, purpose, patient_id, epoch, \
+         live_changes, heads, snapshot, clamps, last_seq, withdrawn, changed) \
+         select $1, u.*, u.epoch > 1 or u.snapshot is not null or u.withdrawn from unnest({}) as u(table_id, record_id, facet, \
+         purpose, patient_id, epoch, live_changes, heads, snapshot, clamps, last_seq, withdrawn) \
+         on conflict (clinic_id, record_id, table_id, facet) do update set epoch = excluded.epoch, \
+         live_changes = excluded.live_changes, heads = excluded.heads, snapshot = excluded.snapshot, \
+         clamps = excluded.clamps, last_seq = excluded.last_seq, withdrawn = excluded.withdrawn, \
+         changed = excluded.changed",
+        super::written::arrays(first, columns)
+    )
+}
+
+/// Binds what [`upsert_sql`] writes.
+pub(super) fn bind<'q>(query: Query<'q>, documents: &[&DocumentState]) -> Query<'q> {
+    let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
+    let int = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    let heads = |d: &DocumentState| (!d.heads.is_empty()).then(|| d.heads.concat());
+    query
+        .bind(column(documents, |d| small(d.id.table.0)))
+        .bind(column(documents, |d| d.id.record.0))
+        .bind(column(documents, |d| i16::from(d.id.facet.0)))
+        .bind(column(documents, |d| purpose_number(d.purpose)))
+        .bind(column(documents, |d| d.patient.map(|id| id.0)))
+        .bind(column(documents, |d| int(d.epoch)))
+        .bind(column(documents, |d| int(d.live_changes)))
+        .bind(column(documents, heads))
+        .bind(column(documents, |d| d.snapshot.clone()))
+        .bind(column(documents, |d| encode_clamps(&d.clamps)))
+        .bind(column(documents, |d| d.last_seq))
+        .bind(column(documents, |d| d.withdrawn))
+}
+
 /// One column of many documents, for `unnest`.
 fn column<T>(documents: &[&DocumentState], value: impl Fn(&DocumentState) -> T) -> Vec<T> {
     documents.iter().map(|document| value(document)).collect()
@@ -237,40 +277,15 @@ impl Scoped {
             return Ok(());
         }
         let clinic = self.actor().clinic().0;
-        let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
-        let int = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let heads = |d: &DocumentState| (!d.heads.is_empty()).then(|| d.heads.concat());
-        sqlx_core::query::query(
-            "insert into sync.documents (clinic_id, table_id, record_id, facet, purpose, patient_id, epoch, \
-             live_changes, heads, snapshot, clamps, last_seq, withdrawn, changed) \
-             select $1, u.*, u.epoch > 1 or u.snapshot is not null or u.withdrawn from unnest($2::smallint[], $3::uuid[], $4::smallint[], $5::smallint[], $6::uuid[], \
-             $7::integer[], $8::integer[], $9::bytea[], $10::bytea[], $11::bytea[], $12::bigint[], $13::boolean[]) as u(table_id, \
-             record_id, facet, purpose, patient_id, epoch, live_changes, heads, snapshot, clamps, last_seq, withdrawn) \
-             on conflict (clinic_id, record_id, table_id, facet) do update set epoch = excluded.epoch, \
-             live_changes = excluded.live_changes, heads = excluded.heads, snapshot = excluded.snapshot, \
-             clamps = excluded.clamps, last_seq = excluded.last_seq, withdrawn = excluded.withdrawn, \
-             changed = excluded.changed",
-        )
-        .bind(clinic)
-        .bind(column(documents, |d| small(d.id.table.0)))
-        .bind(column(documents, |d| d.id.record.0))
-        .bind(column(documents, |d| i16::from(d.id.facet.0)))
-        .bind(column(documents, |d| purpose_number(d.purpose)))
-        .bind(column(documents, |d| d.patient.map(|id| id.0)))
-        .bind(column(documents, |d| int(d.epoch)))
-        .bind(column(documents, |d| int(d.live_changes)))
-        .bind(column(documents, heads))
-        .bind(column(documents, |d| d.snapshot.clone()))
-        .bind(column(documents, |d| encode_clamps(&d.clamps)))
-        .bind(column(documents, |d| d.last_seq))
-        .bind(column(documents, |d| d.withdrawn))
-        .execute(self.connection())
-        .await
-        .map_err(StoreError::during("writing documents"))?;
+        let query = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(upsert_sql(2))).bind(clinic);
+        bind(query, documents)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::during("writing documents"))?;
         Ok(())
     }
 
-    /// Quiet documents with at least this many live changes, for compaction.
+    /// Quiet documents with at least this many live changes, or too large to travel, for compaction.
     ///
     /// # Errors
     /// A database failure.
@@ -281,13 +296,14 @@ impl Scoped {
     ) -> StoreResult<Vec<DocumentState>> {
         let clinic = self.actor().clinic().0;
         let sql = format!(
-            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.changed and d.live_changes >= $2 \
-             and not d.withdrawn order by d.live_changes desc limit $3"
+            "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.changed and not d.withdrawn \
+             and (d.live_changes >= $2 or octet_length(d.snapshot) > $4) order by d.live_changes desc limit $3"
         );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)
             .bind(i32::try_from(live_changes_min).unwrap_or(i32::MAX))
             .bind(limit)
+            .bind(i32::try_from(DOCUMENT_LIVE_BYTES_MAX).unwrap_or(i32::MAX))
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;

@@ -1,10 +1,9 @@
 //! Pushed edits and their fates: the signed log, the quarantine and the answers to replays, in one table.
 
+use super::written::Query;
 use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::time::ServerInstant;
-use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
 use uuid::Uuid;
 
@@ -142,60 +141,57 @@ impl Scoped {
                 edits
             })
     }
+}
 
-    /// Writes edits and their fates. An edit that waited and is now settled is overwritten, never one that is kept by another device's.
-    ///
-    /// # Errors
-    /// A database failure.
-    pub async fn upsert_edits(&mut self, edits: &[EditRecord], now: ServerInstant) -> StoreResult<()> {
-        if edits.is_empty() {
-            return Ok(());
-        }
-        let clinic = self.actor().clinic().0;
-        let code = |edit: &EditRecord| edit.fate.set_aside().map(Code::as_str);
-        let seq = |edit: &EditRecord| match edit.fate {
-            Fate::Accepted { seq, .. } | Fate::Duplicate { seq, .. } => Some(seq),
-            _ => None,
-        };
-        let kept = |edit: &EditRecord, bytes: &Vec<u8>| {
-            (!matches!(edit.fate, Fate::Refused { .. })).then(|| bytes.clone())
-        };
-        let keys = |edit: &EditRecord| edit.documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
-        sqlx_core::query::query(
-            "insert into sync.edits (clinic_id, id, device_id, author_id, fate, code, seq, captured_at, received_at, \
-             merged_at, envelope, signature, digest, documents, patient_id) \
-             select $1, u.id, u.device, u.author, u.fate, u.code, u.seq, to_timestamp(u.captured / 1e6), \
-             $2::timestamptz, case when u.seq is not null then $2::timestamptz end, u.envelope, u.signature, u.digest, \
-             string_to_array(u.documents, ' '), u.patient \
-             from unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], \
-             $10::bytea[], $11::bytea[], $12::bytea[], $13::text[], $14::uuid[]) \
-             as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient) \
-             on conflict (clinic_id, id) do update set fate = excluded.fate, code = excluded.code, \
-             device_id = excluded.device_id, author_id = excluded.author_id, \
-             seq = excluded.seq, merged_at = excluded.merged_at, envelope = excluded.envelope, \
-             signature = excluded.signature, digest = excluded.digest, documents = excluded.documents \
-             where sync.edits.fate <> 'accepted' and (sync.edits.fate = 'refused' \
-             or sync.edits.device_id = excluded.device_id)",
-        )
-        .bind(clinic)
-        .bind(instant_text(now.0))
-        .bind(edits.iter().map(|edit| edit.id).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.device).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.author).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.fate.as_str()).collect::<Vec<_>>())
-        .bind(edits.iter().map(code).collect::<Vec<_>>())
-        .bind(edits.iter().map(seq).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.captured_at).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| kept(edit, &edit.envelope)).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| kept(edit, &edit.signature)).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.digest.clone()).collect::<Vec<_>>())
-        .bind(edits.iter().map(keys).collect::<Vec<_>>())
-        .bind(edits.iter().map(|edit| edit.patient).collect::<Vec<_>>())
-        .execute(self.connection())
-        .await
-        .map_err(StoreError::during("writing edits"))?;
-        Ok(())
+/// The statement that writes edits and their fates; an edit that waited and is now settled is overwritten, never one that
+/// is kept by another device's. Its parameters are numbered from `first`; `$1` is the clinic, `$2` the merge's instant.
+pub(super) fn upsert_sql(first: usize) -> String {
+    let columns = ["uuid", "uuid", "uuid", "text", "text", "bigint", "bigint"]
+        .into_iter()
+        .chain(["bytea", "bytea", "bytea", "text", "uuid"]);
+    format!(
+        "insert into sync.edits (clinic_id, id, device_id, author_id, fate, code, seq, captured_at, received_at, \
+         merged_at, envelope, signature, digest, documents, patient_id) \
+         select $1, u.id, u.device, u.author, u.fate, u.code, u.seq, to_timestamp(u.captured / 1e6), \
+         $2::timestamptz, case when u.seq is not null then $2::timestamptz end, u.envelope, u.signature, u.digest, \
+         string_to_array(u.documents, ' '), u.patient from unnest({}) \
+         as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient) \
+         on conflict (clinic_id, id) do update set fate = excluded.fate, code = excluded.code, \
+         device_id = excluded.device_id, author_id = excluded.author_id, seq = excluded.seq, merged_at = excluded.merged_at, envelope = excluded.envelope, \
+         signature = excluded.signature, digest = excluded.digest, documents = excluded.documents \
+         where sync.edits.fate <> 'accepted' and (sync.edits.fate = 'refused' \
+         or sync.edits.device_id = excluded.device_id)",
+        super::written::arrays(first, columns)
+    )
+}
+
+/// Binds what [`upsert_sql`] writes.
+pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
+    fn column<T>(edits: &[EditRecord], value: impl Fn(&EditRecord) -> T) -> Vec<T> {
+        edits.iter().map(value).collect()
     }
+    let code = |edit: &EditRecord| edit.fate.set_aside().map(Code::as_str);
+    let seq = |edit: &EditRecord| match edit.fate {
+        Fate::Accepted { seq, .. } | Fate::Duplicate { seq, .. } => Some(seq),
+        _ => None,
+    };
+    let kept = |edit: &EditRecord, bytes: &Vec<u8>| {
+        (!matches!(edit.fate, Fate::Refused { .. })).then(|| bytes.clone())
+    };
+    let keys = |edit: &EditRecord| edit.documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
+    query
+        .bind(column(edits, |edit| edit.id))
+        .bind(column(edits, |edit| edit.device))
+        .bind(column(edits, |edit| edit.author))
+        .bind(column(edits, |edit| edit.fate.as_str()))
+        .bind(column(edits, code))
+        .bind(column(edits, seq))
+        .bind(column(edits, |edit| edit.captured_at))
+        .bind(column(edits, |edit| kept(edit, &edit.envelope)))
+        .bind(column(edits, |edit| kept(edit, &edit.signature)))
+        .bind(column(edits, |edit| edit.digest.clone()))
+        .bind(column(edits, keys))
+        .bind(column(edits, |edit| edit.patient))
 }
 
 fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {

@@ -1,6 +1,7 @@
 //! The clinic's feed: numbered entries, read as the receiving device.
 
 use super::documents::{purpose_number, purpose_numbers};
+use super::written::Query;
 use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
 use neonpro_contract::edit::DocumentId;
@@ -82,25 +83,22 @@ pub struct FeedRow {
     pub envelope: Option<Vec<u8>>,
 }
 
-impl Scoped {
-    /// Appends entries.
-    ///
-    /// # Errors
-    /// A database failure.
-    pub async fn append_feed(&mut self, entries: &[FeedRecord], now: ServerInstant) -> StoreResult<()> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let clinic = self.actor().clinic().0;
-        let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
-        sqlx_core::query::query(
-            "insert into sync.feed (clinic_id, merged_at, seq, kind, table_id, record_id, facet, purpose, epoch, \
-             edit_id, position, device_id) \
-             select $1, $2::timestamptz, u.* from unnest($3::bigint[], $4::smallint[], $5::smallint[], $6::uuid[], \
-             $7::smallint[], $8::smallint[], $9::integer[], $10::uuid[], $11::smallint[], $12::uuid[]) as u",
-        )
-        .bind(clinic)
-        .bind(instant_text(now.0))
+/// The statement that appends entries, its parameters numbered from `first`; `$1` is the clinic, `$2` the instant.
+pub(super) fn append_sql(first: usize) -> String {
+    let columns = ["bigint", "smallint", "smallint", "uuid", "smallint"]
+        .into_iter()
+        .chain(["smallint", "integer", "uuid", "smallint", "uuid"]);
+    format!(
+        "insert into sync.feed (clinic_id, merged_at, seq, kind, table_id, record_id, facet, purpose, epoch, \
+         edit_id, position, device_id) select $1, $2::timestamptz, u.* from unnest({}) as u",
+        super::written::arrays(first, columns)
+    )
+}
+
+/// Binds what [`append_sql`] writes.
+pub(super) fn bind<'q>(query: Query<'q>, entries: &[FeedRecord]) -> Query<'q> {
+    let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
+    query
         .bind(entries.iter().map(|e| e.seq).collect::<Vec<_>>())
         .bind(entries.iter().map(|e| e.kind.number()).collect::<Vec<_>>())
         .bind(entries.iter().map(|e| small(e.document.table.0)).collect::<Vec<_>>())
@@ -111,9 +109,25 @@ impl Scoped {
         .bind(entries.iter().map(|e| e.edit.map(|(id, _)| id)).collect::<Vec<_>>())
         .bind(entries.iter().map(|e| e.edit.map(|(_, position)| small(position))).collect::<Vec<_>>())
         .bind(entries.iter().map(|e| e.device).collect::<Vec<_>>())
-        .execute(self.connection())
-        .await
-        .map_err(StoreError::during("writing the feed"))?;
+}
+
+impl Scoped {
+    /// Appends entries.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn append_feed(&mut self, entries: &[FeedRecord], now: ServerInstant) -> StoreResult<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let clinic = self.actor().clinic().0;
+        let query = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(append_sql(3)))
+            .bind(clinic)
+            .bind(instant_text(now.0));
+        bind(query, entries)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::during("writing the feed"))?;
         Ok(())
     }
 

@@ -42,7 +42,7 @@ impl Head {
         self.digests.get_mut(index)
     }
 
-    fn digest_bytes(&self) -> Vec<u8> {
+    pub(super) fn digest_bytes(&self) -> Vec<u8> {
         self.digests.iter().flat_map(|digest| digest.to_bytes()).collect()
     }
 

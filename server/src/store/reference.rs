@@ -112,4 +112,18 @@ impl Scoped {
             .map_err(StoreError::during("counting records"))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+
+    /// How many records of a table come up to this one in a first sync.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn count_records_until(&mut self, table: &'static Table, last: RecordId) -> StoreResult<u64> {
+        let sql = format!("select count(*) from {} where id <= $1", table.name);
+        let count: i64 = sqlx_core::query_scalar::query_scalar(sqlx_core::sql_str::AssertSqlSafe(sql))
+            .bind(last.0)
+            .fetch_one(self.connection())
+            .await
+            .map_err(StoreError::during("counting records"))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
 }

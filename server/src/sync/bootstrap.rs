@@ -63,6 +63,22 @@ pub(super) async fn total(scoped: &mut Scoped) -> StoreResult<u64> {
     Ok(total.saturating_add(scoped.count_shared_records().await?))
 }
 
+/// How many of them lie before a position: where a first sync that was interrupted goes on counting.
+pub(super) async fn count_before(scoped: &mut Scoped, position: Position) -> StoreResult<u64> {
+    let Some(Section::Table(current)) = Section::of(position.section) else {
+        let all = usize::from(position.section) > 1;
+        return if all { total(scoped).await } else { Ok(0) };
+    };
+    let mut before = 0u64;
+    for table in TABLES.iter().take(current) {
+        before = before.saturating_add(scoped.count_records(table).await?);
+    }
+    if let (Some(after), Some(table)) = (position.after, TABLES.get(current)) {
+        before = before.saturating_add(scoped.count_records_until(table, after).await?);
+    }
+    Ok(before)
+}
+
 /// The next page of a first sync. Empty tables are passed over without a frame; the last page has no `next`.
 pub(super) async fn next_page(scoped: &mut Scoped, position: Position, done: u64) -> StoreResult<RowsPage> {
     let mut at = position;
@@ -197,7 +213,7 @@ async fn build(scoped: &mut Scoped, table: &'static Table, mut stored: Vec<Store
     }
     let mut cut = false;
     loop {
-        let (records, facets) = visible(table, &stored, &states, audience);
+        let (records, facets) = visible(table, &stored, &states, audience)?;
         let body = RowsPage::pack_records(table, &records, &facets);
         if body.len() <= PACKED_BYTES_MAX || stored.len() == 1 {
             let page = RowsPage {
@@ -235,7 +251,7 @@ fn visible(
     stored: &[Stored],
     states: &HashMap<RecordId, Vec<DocumentState>>,
     audience: Audience,
-) -> (Vec<BootstrapRecord>, Vec<RecordFacet>) {
+) -> StoreResult<(Vec<BootstrapRecord>, Vec<RecordFacet>)> {
     let (mut records, mut facets) = (Vec::with_capacity(stored.len()), Vec::new());
     for one in stored {
         let none = Vec::new();
@@ -254,11 +270,11 @@ fn visible(
             row.clear_facet(facet);
         }
         for state in known.iter().filter(|state| state.withdrawn || sees(state.id.facet)) {
-            let live = if state.withdrawn { None } else { live(state) };
+            let live = if state.withdrawn { None } else { live(state)? };
             let withdrawn = state.withdrawn.then_some(true);
             facets.push(RecordFacet { index, facet: state.id.facet, epoch: state.epoch, live, withdrawn });
         }
         records.push(BootstrapRecord { id: one.id, row, stamp: one.stamp });
     }
-    (records, facets)
+    Ok((records, facets))
 }

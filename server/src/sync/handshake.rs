@@ -30,6 +30,8 @@ pub(super) struct Caller {
     pub hello: Hello,
     /// Who may write on the device; `None` for every member.
     pub people: Option<Vec<AuthorId>>,
+    /// Records announced for a first sync.
+    pub first_sync_records: u64,
 }
 
 /// A fresh challenge.
@@ -63,7 +65,7 @@ pub(super) async fn authenticate(
     }
     let actor = Actor::device(clinic, device.id, device.audience);
     let people = device.people.named();
-    Ok(Ok(Caller { actor, public_key: device.public_key.into(), hello, people }))
+    Ok(Ok(Caller { actor, public_key: device.public_key.into(), hello, people, first_sync_records: 0 }))
 }
 
 /// Notes the device and says where its clinic stands.

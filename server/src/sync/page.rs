@@ -8,7 +8,7 @@ use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Kind, Lifecycle, Table, TableId, table_by_id};
 use neonpro_contract::edit::{DocumentId, decode_envelope};
 use neonpro_contract::ids::EditId;
-use neonpro_contract::limits::{PAGE_BYTES_TARGET, PAGE_ENTRIES_MAX};
+use neonpro_contract::limits::{DOCUMENT_LIVE_BYTES_MAX, PAGE_BYTES_TARGET, PAGE_ENTRIES_MAX};
 use neonpro_contract::row::Row;
 use neonpro_contract::value::Value;
 use neonpro_contract::wire::{Entry, LiveDocument, Page};
@@ -139,7 +139,7 @@ pub(super) fn snapshot(seq: i64, state: &DocumentState, stored: &Stored) -> Stor
         epoch: state.epoch,
         stamp: stored.stamp,
         row: facet_row(&stored.row, state.id.facet)?.into(),
-        live: live(state),
+        live: live(state)?,
     })
 }
 
@@ -163,12 +163,13 @@ pub(crate) fn facet_row(row: &Row, facet: FacetId) -> StoreResult<Vec<u8>> {
     encode(&facet_fields(row, facet))
 }
 
-/// The live history of a document, if it has one.
-pub(super) fn live(state: &DocumentState) -> Option<LiveDocument> {
-    state
-        .snapshot
-        .as_ref()
-        .map(|saved| LiveDocument { saved: saved.clone().into(), clamps: clamp_list(&state.clamps) })
+/// The live history of a document, if it has one. One too large for a frame is an error that names it.
+pub(super) fn live(state: &DocumentState) -> StoreResult<Option<LiveDocument>> {
+    let Some(saved) = &state.snapshot else { return Ok(None) };
+    if saved.len() > DOCUMENT_LIVE_BYTES_MAX {
+        return Err(StoreError::TooLarge(state.id));
+    }
+    Ok(Some(LiveDocument { saved: saved.clone().into(), clamps: clamp_list(&state.clamps) }))
 }
 
 /// Only one facet's fields; with the primary facet, derived ones too.
@@ -206,7 +207,7 @@ fn encode(row: &Row) -> StoreResult<Vec<u8>> {
 }
 
 /// Roughly what an entry adds to a page.
-fn weight(entry: &Entry) -> usize {
+pub(super) fn weight(entry: &Entry) -> usize {
     let payload = match entry {
         Entry::Change { change, .. } => change.len(),
         Entry::Snapshot { row, live, .. } => {

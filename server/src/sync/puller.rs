@@ -10,7 +10,7 @@ use super::{page, purges, repair};
 use crate::actor::Actor;
 use crate::clock;
 use crate::state::AppState;
-use crate::store::{Scoped, StoreResult};
+use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::ids::DeviceId;
 use neonpro_contract::limits::FEED_POLL_SECONDS;
 use neonpro_contract::wire::{Buckets, ByeCode, Frame, Position};
@@ -44,10 +44,13 @@ impl Signals {
         }
     }
 
+    /// Wakes the pulling half only if it could not go on before: without credit, or before a first sync was applied.
     pub fn acknowledge(&self, cursor: i64, credit: u64) {
-        self.cursor.fetch_max(cursor, Ordering::Relaxed);
-        self.credit.fetch_add(i64::try_from(credit).unwrap_or(0), Ordering::Relaxed);
-        self.wake.notify_one();
+        let was_at = self.cursor.fetch_max(cursor, Ordering::AcqRel);
+        let had = self.credit.fetch_add(i64::try_from(credit).unwrap_or(0), Ordering::AcqRel);
+        if had <= 0 || (was_at < 0 && cursor >= 0) {
+            self.wake.notify_one();
+        }
     }
 
     pub fn ask_repair(&self, buckets: Buckets) {
@@ -92,8 +95,10 @@ pub(super) struct Puller {
     first_sync: bool,
     /// Where the first sync goes on, if it is not complete.
     bootstrap: Option<Position>,
-    /// Records sent in the counted sections of a first sync.
-    done: u64,
+    /// Records a first sync has behind it; `None` until they were counted.
+    done: Option<u64>,
+    /// Records it was announced to have.
+    total: u64,
     reference_seq: i64,
     /// Where newer reference data goes on.
     reference: Option<Position>,
@@ -102,7 +107,10 @@ pub(super) struct Puller {
 
 /// What one step found.
 enum Step {
+    /// Bytes went out; there may be more.
     Sent(usize),
+    /// Bytes went out, and with them everything there was.
+    SentLast(usize),
     Nothing,
     Close(ByeCode),
 }
@@ -121,7 +129,8 @@ impl Puller {
             cursor: hello.cursor,
             first_sync: first,
             bootstrap: first.then(|| hello.bootstrap.unwrap_or(Section::START)),
-            done: 0,
+            done: None,
+            total: caller.first_sync_records,
             reference: None,
             reference_seq: if first { 0 } else { hello.reference_seq },
             saved_cursor: hello.cursor,
@@ -134,15 +143,17 @@ impl Puller {
             if self.signals.stopped.load(Ordering::Acquire) {
                 break;
             }
-            let step = if self.signals.credit.load(Ordering::Relaxed) > 0 {
-                self.step().await
+            let step = if self.signals.credit.load(Ordering::Acquire) > 0 {
+                self.step_or_flatten().await
             } else {
                 Ok(Step::Nothing)
             };
             match step {
-                Ok(Step::Sent(bytes)) => {
-                    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-                    self.signals.credit.fetch_sub(bytes, Ordering::Relaxed);
+                Ok(Step::Sent(bytes)) => self.spend(bytes),
+                Ok(Step::SentLast(bytes)) => {
+                    self.spend(bytes);
+                    // What came meanwhile has woken this half already.
+                    self.wait().await;
                 }
                 Ok(Step::Nothing) => self.wait().await,
                 Ok(Step::Close(code)) => {
@@ -157,6 +168,11 @@ impl Puller {
             }
         }
         self.save_cursor().await;
+    }
+
+    fn spend(&self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.signals.credit.fetch_sub(bytes, Ordering::AcqRel);
     }
 
     /// Waits for news, credit or the slow poll that covers a lost notification.
@@ -176,17 +192,38 @@ impl Puller {
         }
     }
 
+    /// One step. What is too large to travel is flattened, and the next step sends it.
+    async fn step_or_flatten(&mut self) -> StoreResult<Step> {
+        match self.step().await {
+            Err(StoreError::TooLarge(id)) => {
+                let clinic = self.actor.clinic();
+                let flattened = crate::jobs::flatten(&self.state.store, clinic, id, clock::now()).await?;
+                self.state.merger.wake(clinic);
+                if flattened > 0 { Ok(Step::Sent(0)) } else { Err(StoreError::TooLarge(id)) }
+            }
+            step => step,
+        }
+    }
+
     async fn step(&mut self) -> StoreResult<Step> {
         if let Some(buckets) = self.signals.take_repair() {
-            return self.send_repair(buckets).await;
+            let sent = self.send_repair(&buckets).await;
+            if matches!(sent, Err(StoreError::TooLarge(_))) {
+                self.signals.ask_repair(buckets);
+            }
+            return sent;
         }
         if let Some(position) = self.bootstrap {
             return self.send_rows(position).await;
         }
-        if let Some(step) = self.send_reference().await? {
-            return Ok(step);
+        if self.cursor < 0 {
+            // The feed goes on from where the first sync began, which the tablet knows: it may be an earlier session's.
+            match self.signals.cursor.load(Ordering::Acquire) {
+                reached @ 0.. => self.cursor = reached,
+                _ => return Ok(Step::Nothing),
+            }
         }
-        self.send_page().await
+        self.send_news().await
     }
 
     /// Opens what one frame is read in, unless the device was revoked by then. Whatever is sent, its state was read in
@@ -199,38 +236,46 @@ impl Puller {
 
     async fn send_rows(&mut self, position: Position) -> StoreResult<Step> {
         let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
-        let built = bootstrap::next_page(&mut scoped, position, self.done).await?;
+        let done = match self.done {
+            Some(done) => done,
+            None => bootstrap::count_before(&mut scoped, position).await?,
+        };
+        let mut built = bootstrap::next_page(&mut scoped, position, done).await?;
         scoped.commit().await?;
         self.bootstrap = built.next;
-        self.done = built.done;
+        self.done = Some(built.done);
+        // Records made since the announcement are sent, and not counted above it.
+        built.done = built.done.min(self.total);
         if built.next.is_none() {
             self.reference_seq = built.reference_seq.unwrap_or(self.reference_seq);
         }
         self.send(&Frame::Rows(built)).await
     }
 
-    /// Reference rows newer than the tablet's, if there are any.
-    async fn send_reference(&mut self) -> StoreResult<Option<Step>> {
-        let Some(mut scoped) = self.begin().await? else { return Ok(Some(Step::Close(ByeCode::Revoked))) };
-        let position = self.reference.unwrap_or(Section::REFERENCE);
-        let built = bootstrap::next_reference(&mut scoped, self.reference_seq, position).await?;
-        scoped.commit().await?;
-        let Some((rows, next)) = built else { return Ok(None) };
-        self.reference = next;
-        self.reference_seq = rows.reference_seq.unwrap_or(self.reference_seq);
-        Ok(Some(self.send(&Frame::Rows(rows)).await?))
-    }
-
-    async fn send_page(&mut self) -> StoreResult<Step> {
+    /// Reference rows newer than the tablet's, then the page after its cursor.
+    async fn send_news(&mut self) -> StoreResult<Step> {
         self.head.mark_unchanged();
         self.note_first_sync().await?;
         let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
+        let position = self.reference.unwrap_or(Section::REFERENCE);
+        if let Some((rows, next)) =
+            bootstrap::next_reference(&mut scoped, self.reference_seq, position).await?
+        {
+            scoped.commit().await?;
+            self.reference = next;
+            self.reference_seq = rows.reference_seq.unwrap_or(self.reference_seq);
+            return self.send(&Frame::Rows(rows)).await;
+        }
         let built = page::next(&mut scoped, self.cursor).await?;
         scoped.commit().await?;
         let Some(page) = built else { return Ok(Step::Nothing) };
         self.cursor = page.to;
         self.state.metrics.pages.inc();
-        self.send(&Frame::Page(page)).await
+        let at_head = page.digest.is_some();
+        Ok(match self.send(&Frame::Page(page)).await? {
+            Step::Sent(bytes) if at_head => Step::SentLast(bytes),
+            step => step,
+        })
     }
 
     /// The first number a tablet commits after a first sync is the head that sync began at: it was given nothing that was
@@ -244,11 +289,11 @@ impl Puller {
         purges::note_first_sync(&self.state.store, &self.actor, self.device, began_at).await
     }
 
-    async fn send_repair(&mut self, buckets: Buckets) -> StoreResult<Step> {
+    async fn send_repair(&mut self, buckets: &Buckets) -> StoreResult<Step> {
         self.state.metrics.digest_mismatches.inc();
         tracing::warn!(device = %self.device, "digests differ; repairing");
         let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
-        let frames = repair::answer(&mut scoped, &buckets).await?;
+        let frames = repair::answer(&mut scoped, buckets).await?;
         scoped.commit().await?;
         let mut bytes = 0usize;
         for frame in frames {

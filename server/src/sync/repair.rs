@@ -1,6 +1,6 @@
 //! Repair: the documents of the buckets whose sums differ, as they stand now.
 
-use super::page::{shared, snapshot};
+use super::page::{shared, snapshot, weight};
 use crate::store::canonical::Stored;
 use crate::store::documents::DocumentState;
 use crate::store::shares::SharedDocument;
@@ -35,13 +35,14 @@ pub(super) async fn answer(scoped: &mut Scoped, theirs: &Buckets) -> StoreResult
             continue;
         }
         let snapshots = snapshots(scoped, &mine).await?;
-        bytes = bytes.saturating_add(snapshots.len().saturating_mul(512));
-        entries.extend(snapshots);
-        buckets.push(number);
-        if bytes > PAGE_BYTES_TARGET {
+        let more: usize = snapshots.iter().map(weight).sum();
+        if bytes.saturating_add(more) > PAGE_BYTES_TARGET && !buckets.is_empty() {
             frames.push(Repair::new(head.seq, std::mem::take(&mut buckets), &std::mem::take(&mut entries)));
             bytes = 0;
         }
+        bytes = bytes.saturating_add(more);
+        entries.extend(snapshots);
+        buckets.push(number);
     }
     if !buckets.is_empty() {
         frames.push(Repair::new(head.seq, buckets, &entries));

@@ -67,11 +67,14 @@ async fn open(
     let seat = state.live.enter(hello.device, outbox.cut.clone());
     let task_state = state.clone();
     let opened = tokio::spawn(async move {
-        let caller = match handshake::authenticate(&task_state, &challenge, hello).await? {
+        let mut caller = match handshake::authenticate(&task_state, &challenge, hello).await? {
             Ok(caller) => caller,
             Err(code) => return Ok(Err(code)),
         };
         let welcome = handshake::welcome(&task_state, &caller).await?;
+        if let Ok(welcome) = &welcome {
+            caller.first_sync_records = welcome.bootstrap_records;
+        }
         Ok::<_, crate::store::StoreError>(welcome.map(|welcome| (caller, welcome)))
     });
     match opened.await {

@@ -29,6 +29,69 @@ pub struct Bed {
     fingerprint: String,
 }
 
+/// CPU seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu {
+    pub server: f64,
+    /// The workers that try changes before they are merged.
+    pub admission: f64,
+    pub postgres: f64,
+}
+
+impl Cpu {
+    /// What was used since then.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            server: self.server - before.server,
+            admission: self.admission - before.admission,
+            postgres: self.postgres - before.postgres,
+        }
+    }
+
+    /// Adds what was used elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.server += other.server;
+        self.admission += other.admission;
+        self.postgres += other.postgres;
+    }
+
+    /// The share of one of so many.
+    #[must_use]
+    pub fn shared(self, among: f64) -> Self {
+        Self {
+            server: self.server / among,
+            admission: self.admission / among,
+            postgres: self.postgres / among,
+        }
+    }
+}
+
+/// One process as `/proc` tells of it.
+#[derive(Debug, Clone)]
+struct Stat {
+    process: u32,
+    parent: u32,
+    seconds: f64,
+}
+
+impl Stat {
+    fn is_worker(&self) -> bool {
+        let told = std::fs::read(format!("/proc/{}/cmdline", self.process)).unwrap_or_default();
+        String::from_utf8_lossy(&told).contains("admission-worker")
+    }
+}
+
+fn stat(path: &Path) -> Option<Stat> {
+    let process = path.file_name()?.to_str()?.parse().ok()?;
+    let text = std::fs::read_to_string(path.join("stat")).ok()?;
+    // The name may hold anything; the fields after its closing bracket are numbers.
+    let fields: Vec<&str> = text.rsplit(") ").next()?.split(' ').collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    let seconds = (ticks(11)? + ticks(12)?) / 100.0;
+    Some(Stat { process, parent: fields.get(1)?.parse().ok()?, seconds })
+}
+
 /// A clinic made for a workload.
 #[derive(Debug, Clone)]
 pub struct Clinic {
@@ -119,30 +182,42 @@ impl Bed {
         status_kb(self.server.id(), "VmHWM:") / 1_024.0
     }
 
-    /// CPU seconds the server process has used.
+    /// CPU seconds used so far: by the server process, and by the processes of its PostgreSQL.
     #[must_use]
-    pub fn server_cpu_seconds(&self) -> f64 {
-        cpu_seconds(self.server.id())
+    pub fn cpu(&self) -> Cpu {
+        let mut cpu = Cpu::default();
+        let Ok(processes) = std::fs::read_dir("/proc") else { return cpu };
+        let stats: Vec<Stat> = processes.flatten().filter_map(|entry| stat(&entry.path())).collect();
+        for stat in &stats {
+            let mut above = stat.clone();
+            let under = loop {
+                if above.process == self.server.id() {
+                    break true;
+                }
+                match stats.iter().find(|other| other.process == above.parent) {
+                    Some(parent) => above = parent.clone(),
+                    None => break false,
+                }
+            };
+            if stat.process == self.server.id() {
+                cpu.server += stat.seconds;
+            } else if under && stat.is_worker() {
+                cpu.admission += stat.seconds;
+            } else if under {
+                cpu.postgres += stat.seconds;
+            }
+        }
+        cpu
     }
 
-    /// CPU seconds the server's admission workers have used.
-    #[must_use]
-    pub fn admission_cpu_seconds(&self) -> f64 {
-        let path = format!("/proc/{0}/task/{0}/children", self.server.id());
-        let mut children = std::fs::read_to_string(path).unwrap_or_default();
-        for task in
-            std::fs::read_dir(format!("/proc/{}/task", self.server.id())).into_iter().flatten().flatten()
-        {
-            children.push_str(&std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
-        }
-        let mut workers: Vec<u32> = children.split_whitespace().filter_map(|id| id.parse().ok()).collect();
-        workers.sort_unstable();
-        workers.dedup();
-        let is_worker = |id: &u32| {
-            let told = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&told).contains("admission-worker")
-        };
-        workers.into_iter().filter(is_worker).map(cpu_seconds).sum()
+    /// Bytes the database takes on disk.
+    pub async fn database_bytes(&self) -> f64 {
+        let mut pg = super::limits::connect(self).await;
+        let size: i64 = sqlx_core::query_scalar::query_scalar("select pg_database_size(current_database())")
+            .fetch_one(&mut pg)
+            .await
+            .unwrap();
+        size as f64
     }
 
     /// Seconds that merges have waited for admission.
@@ -162,13 +237,6 @@ impl Bed {
         let _ = self.server.wait();
         self.database.close().await.unwrap();
     }
-}
-
-fn cpu_seconds(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-    let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
 }
 
 fn status_kb(process: u32, key: &str) -> f64 {

@@ -13,6 +13,12 @@ impl Figures {
         self.0.push((key.to_owned(), value, goal));
     }
 
+    /// A figure that was taken.
+    #[must_use]
+    pub fn find(&self, key: &str) -> Option<f64> {
+        self.0.iter().find(|(known, ..)| known == key).map(|(_, value, _)| *value)
+    }
+
     /// The flat object.
     #[must_use]
     pub fn json(&self) -> Json {

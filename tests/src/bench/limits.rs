@@ -34,7 +34,8 @@ fn rows() -> Vec<Vec<Option<String>>> {
         .collect()
 }
 
-async fn connect(bed: &Bed) -> PgConnection {
+/// A connection of its own to the server's PostgreSQL.
+pub(super) async fn connect(bed: &Bed) -> PgConnection {
     let settings = EmbeddedPostgres::running(&bed.dir.path().join("server/postgres")).unwrap();
     let options = PgConnectOptions::new_without_pgpass()
         .socket(&settings.socket_dir)

@@ -1,7 +1,8 @@
 //! The workloads of 6.6: first sync, offline work, live edits, a storm, an idle reconnect, a form.
 
-use super::bed::{Bed, Clinic};
+use super::bed::{Bed, Clinic, Cpu};
 use super::figures::{Figures, percentile};
+use super::progress::Progress;
 use crate::fleet::Tablet;
 use neonpro_client_core::Draft;
 use neonpro_contract::ids::RecordId;
@@ -28,17 +29,28 @@ async fn head(bed: &Bed, clinic: &Clinic) -> i64 {
     head
 }
 
+fn put_cpu(figures: &mut Figures, workload: &str, used: Cpu, of: &'static str) {
+    figures.put(&format!("{workload}_server_cpu_s"), used.server, of);
+    figures.put(&format!("{workload}_admission_cpu_s"), used.admission, of);
+    figures.put(&format!("{workload}_postgres_cpu_s"), used.postgres, of);
+}
+
 /// W1 and W6: first sync of `records`, then a reconnect with nothing to do.
 pub async fn first_sync_and_idle(bed: &Bed, figures: &mut Figures, records: u32, main: bool) {
+    let progress = Progress::begin("W1", &format!("first sync of {records} records"));
+    let empty = bed.database_bytes().await;
     let clinic = bed.clinic(u64::from(records), records).await;
+    let full = bed.database_bytes().await;
+    progress.tell("the clinic is there");
     let proxy = bed.proxy().await;
     let mut tablet = bed.tablet(&clinic, &proxy, &format!("w1-{records}")).await;
-    let before = proxy.counts.bytes();
+    let (before, cpu) = (proxy.counts.bytes(), bed.cpu());
     let began = Instant::now();
     tablet.online();
     wait(&mut tablet, "first sync", 1).await;
     let seconds = began.elapsed().as_secs_f64();
-    let bytes = (proxy.counts.bytes() - before) as f64;
+    let (bytes, used) = ((proxy.counts.bytes() - before) as f64, bed.cpu().since(cpu));
+    progress.tell("synced");
     let suffix = if main { String::new() } else { format!("_{records}") };
     figures.put(&format!("w1_records_per_s{suffix}"), f64::from(records) / seconds, ">= 40,000 at 10,000");
     figures.put(&format!("w1_wire_bytes_per_record{suffix}"), bytes / f64::from(records), "<= 200");
@@ -47,6 +59,12 @@ pub async fn first_sync_and_idle(bed: &Bed, figures: &mut Figures, records: u32,
     tablet.replica.checkpoint().unwrap();
     let size = std::fs::metadata(tablet.path()).unwrap().len() as f64;
     if main {
+        put_cpu(figures, "w1", used, "of one first sync");
+        figures.put(
+            "w1_database_bytes_per_record",
+            (full - empty) / f64::from(records),
+            "canonical and sync",
+        );
         figures.put("replica_bytes_per_patient", size / f64::from(records), "<= 1,500");
         idle(&mut tablet, &proxy, figures).await;
     }
@@ -60,6 +78,7 @@ async fn offline(tablet: &mut Tablet) {
 
 async fn idle(tablet: &mut Tablet, proxy: &super::proxy::Proxy, figures: &mut Figures) {
     use std::sync::atomic::Ordering;
+    let _progress = Progress::begin("W6", "reconnect with nothing to do");
     let (bytes, turns) = (proxy.counts.bytes(), proxy.counts.turns.load(Ordering::Relaxed));
     tablet.online();
     wait(tablet, "idle reconnect", 1).await;
@@ -73,6 +92,7 @@ async fn idle(tablet: &mut Tablet, proxy: &super::proxy::Proxy, figures: &mut Fi
 
 /// W2: 1,000 single-field edits made offline over 500 records, until a second tablet has them all.
 pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
+    let progress = Progress::begin("W2", "1,000 offline edits, five rounds");
     let clinic = bed.clinic(2, 500).await;
     let proxy = bed.proxy().await;
     let mut a = bed.tablet(&clinic, &proxy, "w2-a").await;
@@ -82,6 +102,7 @@ pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
         wait(tablet, "first sync", 1).await;
     }
     let (mut rates, mut local, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    let (size, mut used) = (bed.database_bytes().await, Cpu::default());
     for round in 0..5 {
         a.offline();
         offline(&mut a).await;
@@ -93,28 +114,24 @@ pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
         local.push(began.elapsed());
         let target = head(bed, &clinic).await + 1_000;
         let waited = bed.admission_wait_seconds().await;
-        let (cpu, workers) = (bed.server_cpu_seconds(), bed.admission_cpu_seconds());
-        let began = Instant::now();
+        let (cpu, began) = (bed.cpu(), Instant::now());
         a.online();
         wait(&mut b, "second tablet", target).await;
         wait(&mut a, "first tablet", target).await;
         let seconds = began.elapsed().as_secs_f64();
         rates.push(1_000.0 / seconds);
+        used.add(bed.cpu().since(cpu));
         shares.push((bed.admission_wait_seconds().await - waited) / seconds);
-        if round == 4 {
-            figures.put(
-                "w2_admission_cpu_s",
-                bed.admission_cpu_seconds() - workers,
-                "of one round, all workers",
-            );
-            figures.put("w2_server_cpu_s", bed.server_cpu_seconds() - cpu, "of one round");
-        }
+        progress.tell(&format!("round {} of 5", round + 1));
     }
+    let grown = bed.database_bytes().await - size;
     rates.sort_by(f64::total_cmp);
     shares.sort_by(f64::total_cmp);
     figures.put("w2_admission_share", shares[shares.len() / 2], "<= 0.25 of W2's time waits for admission");
     figures.put("w2_edits_per_s", rates[rates.len() / 2], ">= 4,000 (median of 5)");
     figures.put("w2_edits_per_s_best", rates[rates.len() - 1], "");
+    put_cpu(figures, "w2", used.shared(5.0), "per 1,000 edits");
+    figures.put("w2_database_bytes_per_edit", grown / 5_000.0, "the signed log, the feed, the audit");
     local.sort_unstable();
     figures.put(
         "w2_local_edits_per_s",
@@ -127,6 +144,7 @@ pub async fn offline_edits(bed: &Bed, figures: &mut Figures) {
 
 /// W3: one edit on a live tablet until another has committed it.
 pub async fn live_edits(bed: &Bed, figures: &mut Figures) {
+    let progress = Progress::begin("W3", "330 live edits");
     let clinic = bed.clinic(3, 200).await;
     let proxy = bed.proxy().await;
     let mut a = bed.tablet(&clinic, &proxy, "w3-a").await;
@@ -136,8 +154,11 @@ pub async fn live_edits(bed: &Bed, figures: &mut Figures) {
         wait(tablet, "first sync", 1).await;
     }
     let mut seq = head(bed, &clinic).await;
-    let mut samples = Vec::new();
+    let (mut samples, cpu) = (Vec::new(), bed.cpu());
     for index in 0..330 {
+        if index > 0 && index % 110 == 0 {
+            progress.tell(&format!("{index} of 330"));
+        }
         let patient = clinic.patients[index % clinic.patients.len()];
         let draft = phone(&clinic, patient, &format!("+55 11 8{index:08}"));
         let began = Instant::now();
@@ -150,6 +171,7 @@ pub async fn live_edits(bed: &Bed, figures: &mut Figures) {
             samples.push(began.elapsed());
         }
     }
+    put_cpu(figures, "w3", bed.cpu().since(cpu), "per 330 edits");
     figures.put("w3_p50_ms", percentile(&mut samples, 0.50), "<= 5");
     figures.put("w3_p99_ms", percentile(&mut samples, 0.99), "<= 20");
     a.handle.stop().await;
@@ -160,6 +182,7 @@ pub async fn live_edits(bed: &Bed, figures: &mut Figures) {
 pub async fn storm(bed: &Bed, figures: &mut Figures) {
     const TABLETS: usize = 10;
     const EDITS: usize = 200;
+    let progress = Progress::begin("W4", "ten tablets, 200 offline edits each");
     let clinic = bed.clinic(4, 500).await;
     let proxy = bed.proxy().await;
     let mut tablets = Vec::new();
@@ -170,6 +193,7 @@ pub async fn storm(bed: &Bed, figures: &mut Figures) {
         tablet.offline();
         offline(&mut tablet).await;
         tablets.push(tablet);
+        progress.tell(&format!("tablet {} of {TABLETS} is synced", index + 1));
     }
     for (who, tablet) in tablets.iter().enumerate() {
         for index in 0..EDITS {
@@ -178,7 +202,7 @@ pub async fn storm(bed: &Bed, figures: &mut Figures) {
         }
     }
     let target = head(bed, &clinic).await + (TABLETS * EDITS) as i64;
-    let began = Instant::now();
+    let (cpu, began) = (bed.cpu(), Instant::now());
     for tablet in &tablets {
         tablet.online();
     }
@@ -186,6 +210,7 @@ pub async fn storm(bed: &Bed, figures: &mut Figures) {
         wait(tablet, "storm", target).await;
     }
     figures.put("w4_seconds", began.elapsed().as_secs_f64(), "<= 1");
+    put_cpu(figures, "w4", bed.cpu().since(cpu), "of 2,000 edits to ten tablets");
     let digest = tablets[0].replica.digest().unwrap();
     assert!(
         tablets.iter().all(|tablet| tablet.replica.digest().unwrap() == digest),
@@ -198,6 +223,7 @@ pub async fn storm(bed: &Bed, figures: &mut Figures) {
 
 /// W7: a form posted to the tablet's own page until the next page is there.
 pub async fn form(bed: &Bed, figures: &mut Figures) {
+    let progress = Progress::begin("W7", "330 forms with 10,000 patients");
     let clinic = bed.clinic(7, 10_000).await;
     let proxy = bed.proxy().await;
     let mut tablet = bed.tablet(&clinic, &proxy, "w7").await;
@@ -205,6 +231,7 @@ pub async fn form(bed: &Bed, figures: &mut Figures) {
     wait(&mut tablet, "first sync", 1).await;
     tablet.offline();
     offline(&mut tablet).await;
+    progress.tell("the tablet is synced");
     let mut page = super::page::Page::open(&tablet, clinic.author).await;
     let mut samples = Vec::new();
     for index in 0..330 {

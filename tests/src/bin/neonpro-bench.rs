@@ -1,12 +1,12 @@
-//! `./dev bench [W1 W2 …] [--json FILE]`: measures the workloads and the limits of this machine in one run.
+//! `./dev bench [W1 W2 …] [--json FILE] [--chart FILE]`: measures the workloads and the limits of this machine in one run.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a report belongs on standard output")]
 
 use clap::Parser;
 use neonpro_tests::bench::bed::Bed;
 use neonpro_tests::bench::figures::Figures;
-use neonpro_tests::bench::{consent, limits, workloads};
-use std::path::PathBuf;
+use neonpro_tests::bench::{chart, consent, limits, workloads};
+use std::path::{Path, PathBuf};
 
 /// Workloads and limits.
 #[derive(Debug, Parser)]
@@ -16,6 +16,17 @@ struct Arguments {
     /// Where to write the flat JSON object.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Where to draw the bars, as SVG.
+    #[arg(long)]
+    chart: Option<PathBuf>,
+}
+
+/// Writes a file of the run, or ends it saying why not.
+fn write(path: &Path, text: &str) {
+    if let Err(error) = std::fs::write(path, text) {
+        eprintln!("writing {} failed: {error}", path.display());
+        std::process::exit(1);
+    }
 }
 
 #[tokio::main]
@@ -27,24 +38,19 @@ async fn main() {
     eprintln!("starting the server and its PostgreSQL");
     let bed = Bed::start().await;
     if wanted("W1") || wanted("W6") {
-        eprintln!("W1: first sync; W6: idle reconnect");
         workloads::first_sync_and_idle(&bed, &mut figures, 1_000, false).await;
         workloads::first_sync_and_idle(&bed, &mut figures, 10_000, true).await;
     }
     if wanted("W2") {
-        eprintln!("W2: 1,000 offline edits");
         workloads::offline_edits(&bed, &mut figures).await;
     }
     if wanted("W3") {
-        eprintln!("W3: live edits");
         workloads::live_edits(&bed, &mut figures).await;
     }
     if wanted("W4") {
-        eprintln!("W4: storm");
         workloads::storm(&bed, &mut figures).await;
     }
     if wanted("W7") {
-        eprintln!("W7: form to page");
         workloads::form(&bed, &mut figures).await;
     }
     if wanted("W9") {
@@ -59,10 +65,10 @@ async fn main() {
     figures.put("limit_sqlite_rows_per_s", sqlite, "");
     bed.stop().await;
     println!("{}", figures.table());
-    if let Some(path) = arguments.json
-        && let Err(error) = std::fs::write(&path, format!("{:#}\n", figures.json()))
-    {
-        eprintln!("writing {} failed: {error}", path.display());
-        std::process::exit(1);
+    if let Some(path) = &arguments.json {
+        write(path, &format!("{:#}\n", figures.json()));
+    }
+    if let Some(path) = &arguments.chart {
+        write(path, &chart::svg(&figures));
     }
 }

@@ -16,7 +16,7 @@ use neonpro_tests::raw::{Raw, hello, tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-async fn enrolled(fleet: &Fleet) -> Device {
+pub(super) async fn enrolled(fleet: &Fleet) -> Device {
     let clinic = fleet.clinic(0).id;
     let device = Device::new(clinic);
     let mut scoped = fleet.database.store.begin(&Actor::system(clinic)).await.unwrap();

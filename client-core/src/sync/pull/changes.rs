@@ -80,27 +80,22 @@ fn join(working: &mut Working, incoming: Incoming<'_>) -> Joined {
     }
 }
 
-/// Notes a change, joining it first if it was not joined ahead. `false` when it does not fit.
+/// Notes a change, joining it first if it was not joined ahead.
 pub(super) fn apply(
-    tx: &mut Tx<'_>,
+    tx: &Tx<'_>,
     batch: &mut Batch,
     seq: i64,
     document: DocumentId,
     incoming: Incoming<'_>,
     ahead: Option<Joined>,
-    now_us: i64,
-) -> Result<bool, ReplicaError> {
+) -> Result<Joined, ReplicaError> {
     // A table this app does not know: a newer one does.
-    let Ok(table) = table_of(&document) else { return Ok(true) };
+    let Ok(table) = table_of(&document) else { return Ok(Joined::Older) };
     let joined = match ahead {
         Some(joined) => joined,
         None => join(batch.document(&tx.sql, document)?, incoming),
     };
-    let header = match joined {
-        Joined::Yes(header) => header,
-        Joined::Older => return Ok(true),
-        Joined::Misfit => return Ok(false),
-    };
+    let Joined::Yes(header) = joined else { return Ok(joined) };
     let record = batch.record(&tx.sql, table, document.record)?;
     if !record.existed && document.is_primary() && record.stamp.feed_seq.is_none() {
         record.row.set_derived_defaults();
@@ -111,12 +106,11 @@ pub(super) fn apply(
         merged_at: Some(incoming.merged_at),
         feed_seq: Some(seq),
     });
-    release(tx, header.edit, now_us)?;
-    Ok(true)
+    Ok(joined)
 }
 
 /// An edit that was set aside here and comes back by the feed was released on the server.
-fn release(tx: &mut Tx<'_>, edit: EditId, now_us: i64) -> Result<(), ReplicaError> {
+pub(super) fn release(tx: &mut Tx<'_>, edit: EditId, now_us: i64) -> Result<(), ReplicaError> {
     if let Some(stored) = intents::find(&tx.sql, edit)?
         && stored.state == State::SetAside
     {

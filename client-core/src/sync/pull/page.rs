@@ -47,12 +47,17 @@ pub(crate) fn apply(
     let mut batch = Batch::default();
     let mut after = After::default();
     let mut joined = changes::join_ahead(tx, &mut batch, entries)?;
+    let any_set_aside = intents::any_in_state(&tx.sql, &[State::SetAside])?;
     for (index, entry) in entries.iter().enumerate() {
         if let Entry::Change { seq, document, epoch, merged_at, change } = entry {
             let known = joined.remove(&index);
             let incoming = changes::Incoming { epoch: *epoch, merged_at: *merged_at, bytes: change };
-            let fits = changes::apply(tx, &mut batch, *seq, *document, incoming, known, now_us)?;
-            tx.meta.repair |= !fits;
+            match changes::apply(tx, &mut batch, *seq, *document, incoming, known)? {
+                // Only where edits were set aside can one of them come back.
+                changes::Joined::Yes(header) if any_set_aside => changes::release(tx, header.edit, now_us)?,
+                changes::Joined::Misfit => tx.meta.repair = true,
+                changes::Joined::Yes(_) | changes::Joined::Older => {}
+            }
         } else {
             apply_entry(tx, &mut batch, &mut after, entry, now_us)?;
         }
