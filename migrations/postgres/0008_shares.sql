@@ -1,9 +1,9 @@
 -- Shares: what one clinic of a network lets another see of a patient, read-only, while the patient consents to it.
 
--- Both sides may read a share; only the clinic that gives may write it. It has no clinic_id, because it has two.
+-- Kept by the clinic that gives; the one that receives sees by its copies whom they come from.
 create table sync.shares (
-    from_clinic uuid not null,
-    to_clinic uuid not null check (to_clinic <> from_clinic),
+    clinic_id uuid not null,
+    to_clinic uuid not null,
     -- The referral that opened it.
     referral_id uuid not null,
     patient_id uuid not null,
@@ -14,20 +14,15 @@ create table sync.shares (
     ended_at timestamptz,
     -- Feed number of the giving clinic up to which the receiving one has been told.
     told_seq bigint not null,
-    primary key (from_clinic, referral_id),
+    primary key (clinic_id, referral_id),
     check ((state = 'ended') = (ended_at is not null))
 );
-create index shares_received on sync.shares (to_clinic, state);
 
 alter table sync.shares enable row level security;
 alter table sync.shares force row level security;
-create policy shares_read on sync.shares for select
-    using (nullif(current_setting('neonpro.clinic_id', true), '')::uuid in (from_clinic, to_clinic));
-create policy shares_give on sync.shares for insert
-    with check (from_clinic = nullif(current_setting('neonpro.clinic_id', true), '')::uuid);
-create policy shares_change on sync.shares for update
-    using (from_clinic = nullif(current_setting('neonpro.clinic_id', true), '')::uuid)
-    with check (from_clinic = nullif(current_setting('neonpro.clinic_id', true), '')::uuid);
+create policy clinic_isolation on sync.shares
+    using (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid)
+    with check (clinic_id = nullif(current_setting('neonpro.clinic_id', true), '')::uuid);
 grant select, insert, update (state, ended_why, opened_at, ended_at, told_seq) on sync.shares to neonpro_server;
 
 -- What a clinic received: copies, apart from its own records, so that no key, no uniqueness and no count of its own is
@@ -49,7 +44,7 @@ create table sync.shared_documents (
     feed_seq bigint not null,
     withdrawn boolean not null default false,
     primary key (clinic_id, record_id, table_id, facet),
-    check (withdrawn = (content is null))
+    check (not withdrawn or content is null)
 );
 
 alter table sync.shared_documents enable row level security;

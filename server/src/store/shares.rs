@@ -168,6 +168,8 @@ impl Scoped {
             .await
             .map_err(StoreError::during("entering another clinic"))?;
         self.actor = Actor::system(clinic);
+        // The chain of the audit is a clinic's own: its place is read again under this clinic's lock.
+        self.audit_place = None;
         Ok(())
     }
 
@@ -211,7 +213,7 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
             "select referral_id, patient_id, to_clinic, state = 'open', told_seq from sync.shares \
-             where from_clinic = $1 order by referral_id",
+             where clinic_id = $1 order by referral_id",
         )
         .bind(clinic)
         .fetch_all(self.connection())
@@ -244,9 +246,9 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let state = if share.open { "open" } else { "ended" };
         sqlx_core::query::query(
-            "insert into sync.shares as s (from_clinic, to_clinic, referral_id, patient_id, state, ended_why, opened_at, \
+            "insert into sync.shares as s (clinic_id, to_clinic, referral_id, patient_id, state, ended_why, opened_at, \
              ended_at, told_seq) values ($1, $2, $3, $4, $5, $6, $7::timestamptz, \
-             case when $5 = 'ended' then $7::timestamptz end, $8) on conflict (from_clinic, referral_id) do update set \
+             case when $5 = 'ended' then $7::timestamptz end, $8) on conflict (clinic_id, referral_id) do update set \
              opened_at = case when s.state = 'ended' and excluded.state = 'open' then excluded.opened_at \
              else s.opened_at end, \
              ended_at = case when excluded.state = 'ended' then coalesce(s.ended_at, excluded.ended_at) end, \

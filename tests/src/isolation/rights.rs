@@ -115,6 +115,41 @@ const DEVIATIONS: &[Deviation] = &[
         rights: Rights { update: Columns::None, delete: true, ..WRITE },
         reason: "the feed is pruned below its horizon; the signed edits stay",
     },
+    Deviation {
+        relation: "sync.receipts",
+        rights: Rights { update: Columns::Only(&["purged_at", "received_at", "how"]), ..WRITE },
+        reason: "what a device was asked to purge is not rewritten; that it did is filled in",
+    },
+    Deviation {
+        relation: "sync.consent_looks",
+        rights: Rights { update: Columns::Only(&["expiries_seen_until"]), ..WRITE },
+        reason: "one instant per clinic",
+    },
+    Deviation {
+        relation: "sync.shares",
+        rights: Rights {
+            update: Columns::Only(&["state", "ended_why", "opened_at", "ended_at", "told_seq"]),
+            ..WRITE
+        },
+        reason: "a share opens and ends; whom and what it is about never changes",
+    },
+    Deviation {
+        relation: "sync.shared_documents",
+        rights: Rights {
+            update: Columns::Only(&[
+                "purpose",
+                "epoch",
+                "content",
+                "author_id",
+                "captured_at",
+                "merged_at",
+                "feed_seq",
+                "withdrawn",
+            ]),
+            ..WRITE
+        },
+        reason: "a copy is renewed and withdrawn; where it comes from never changes",
+    },
 ];
 
 /// Relations that name a clinic and stand outside row security, because they are asked before a clinic is known.

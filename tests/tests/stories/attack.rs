@@ -5,7 +5,8 @@ use neonpro_contract::limits::FRAME_BYTES_MAX;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::{
-    Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Reads, Repair,
+    Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Reads, Receipts, Received,
+    Repair,
 };
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::now;
@@ -83,6 +84,8 @@ fn frames_of_every_kind(device: &Device) -> Vec<Frame> {
         Frame::Bye(Bye { code: ByeCode::Finished, retry_after_ms: 0 }),
         Frame::Reads(Reads { reads: Vec::new() }),
         Frame::Audited(Audited { reads: Vec::new(), checkpoint: None }),
+        Frame::Receipts(Receipts { receipts: Vec::new() }),
+        Frame::Received(Received { seqs: Vec::new() }),
     ]
 }
 
@@ -95,7 +98,7 @@ async fn a_frame_out_of_turn_ends_the_session() {
         raw.send_frame(frame).await;
         assert_eq!(raw.goodbye().await, Some(ByeCode::Protocol), "{} instead of hello", frame.name());
     }
-    let from_server = ["challenge", "hello", "fates", "page", "repair", "audited"];
+    let from_server = ["challenge", "hello", "fates", "page", "repair", "audited", "received"];
     for frame in frames_of_every_kind(&device).iter().filter(|frame| from_server.contains(&frame.name())) {
         let (mut raw, challenge) = Raw::challenged(address).await;
         raw.send_frame(&Frame::Hello(hello(&device, &challenge.nonce))).await;
