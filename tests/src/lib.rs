@@ -20,6 +20,7 @@ pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod fleet;
+pub mod fuzz;
 pub mod isolation;
 pub mod pages;
 pub mod poison;

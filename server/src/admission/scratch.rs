@@ -12,11 +12,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Copies of the documents of one batch.
 #[derive(Debug)]
 pub struct Scratch {
-    copies: Vec<Copy>,
+    copies: Vec<WorkingCopy>,
 }
 
 #[derive(Debug)]
-struct Copy {
+struct WorkingCopy {
     base: Base,
     document: Option<Document>,
     /// What was merged since the base: a copy that failed is built anew from both.
@@ -33,7 +33,7 @@ impl Scratch {
     /// Copies of these documents.
     #[must_use]
     pub fn new(bases: Vec<Base>) -> Self {
-        let copy = |base| Copy { base, document: None, merged: Vec::new() };
+        let copy = |base| WorkingCopy { base, document: None, merged: Vec::new() };
         Self { copies: bases.into_iter().map(copy).collect() }
     }
 
@@ -63,7 +63,7 @@ impl Scratch {
         }
     }
 
-    fn copy(&mut self, step: &Step) -> Option<&mut Copy> {
+    fn copy(&mut self, step: &Step) -> Option<&mut WorkingCopy> {
         self.copies.get_mut(usize::try_from(step.base).ok()?)
     }
 
@@ -85,7 +85,7 @@ impl Scratch {
     }
 }
 
-impl Copy {
+impl WorkingCopy {
     fn open(&mut self) -> Result<&mut Document, Stop> {
         if self.document.is_none() {
             // A base that cannot be built is the server's own trouble: the judge meets it and says so.
@@ -132,7 +132,6 @@ fn values(document: &Document) -> Result<Row, Stop> {
     Ok(row)
 }
 
-/// A document that is its row, for tests and benchmarks.
 impl Base {
     /// The base of a document that has no live history.
     #[must_use]

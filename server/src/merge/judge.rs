@@ -11,7 +11,7 @@ use super::intake::Candidate;
 use super::scope::{self, Judged};
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
 use crate::store::documents::DocumentState;
-use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, Table};
+use neonpro_contract::catalogue::{self, FacetId, Kind, PatientLink, Purpose, Table};
 use neonpro_contract::consent::{ConsentEvent, Evidence, Verdict, cover, judge as judge_consent, standing};
 use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
@@ -197,11 +197,10 @@ impl Work<'_> {
         if !id.is_primary() && (self.depends_on_set_aside(&id) || self.depends_on_set_aside(&primary)) {
             return Err(quarantined(Code::DependsOnSetAside));
         }
-        // Records whose facts only the server states (alerts) cannot begin on a device.
-        let server_made = self
-            .table
-            .columns()
-            .any(|field| field.kind == neonpro_contract::catalogue::Kind::Derived && field.required);
+        // Records whose facts only the server states (alerts) cannot begin on a device. A fact with a default can.
+        let server_made = self.table.columns().any(|field| {
+            field.kind == Kind::Derived && field.required && field.default == catalogue::Default::Null
+        });
         if !id.is_primary() || self.change.epoch != 1 || server_made {
             return Err(refused(Code::NotFound));
         }
