@@ -138,7 +138,7 @@ impl Tablet {
     pub fn reopen_after(self, sql: &str) -> Self {
         self.replica.close().unwrap();
         alter(&self.folder, sql);
-        let replica = open(&self.folder);
+        let replica = open(&self.folder, 8);
         let guard = self.app.guard().clone();
         let app = App::new(replica.clone(), replica_path(&self.folder), guard, None);
         Self { replica, app, ..self }
@@ -186,10 +186,11 @@ pub fn key_path(folder: &TempDir) -> PathBuf {
     folder.path().join("replica.key")
 }
 
-fn open(folder: &TempDir) -> Replica {
+/// Opens the replica. Each life of the app draws ids of its own.
+fn open(folder: &TempDir, seed: i64) -> Replica {
     let key = key_file::load_or_create(&key_path(folder)).unwrap();
     let (clock, _) = Clock::manual(NOW_US);
-    Replica::open(replica_path(folder), ReplicaKey::new(key), clock.seeded(7)).unwrap()
+    Replica::open(replica_path(folder), ReplicaKey::new(key), clock.seeded(seed)).unwrap()
 }
 
 fn alter(folder: &TempDir, sql: &str) {
@@ -241,7 +242,7 @@ fn open_with_clinic(folder: &TempDir, audience: Audience) -> Replica {
     replica.close().unwrap();
     // A first sync has been finished, at feed number 1.
     alter(folder, "UPDATE sync_meta SET cursor = 1, head = 1;");
-    open(folder)
+    open(folder, 7)
 }
 
 /// Records as a first sync brings them.

@@ -22,7 +22,7 @@ async fn nothing_of_a_patient_is_shown_once_the_lease_is_over() {
         let page = tablet.get(path).await;
         assert_eq!(page.status, StatusCode::LOCKED, "{path}");
         page.shows("Conecte este tablet para continuar")
-            .shows("2 registros")
+            .shows("1 registro")
             .hides("Conceição")
             .hides("látex");
     }
