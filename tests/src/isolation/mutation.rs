@@ -140,17 +140,18 @@ fn keys(scene: &Scene, target: &Target, all: &mut Vec<Mutation>) {
         if !is_implied(target, unique) {
             add(format!("{index} dropped"), dropped);
         }
-        let known = GLOBAL_KEYS.iter().any(|(name, _)| name == index);
+        let known = is_implied(target, unique) || GLOBAL_KEYS.iter().any(|(name, _)| name == index);
         if let (Some(column), false) =
             (telling(scene, target, unique).first(), known || target.relation.kind == "p")
         {
             // Beside the old one: what is unique among all clinics shows what the others have.
-            let (column, text) = (&column.name, column.kind == "text");
-            let only = if text { format!(" where {column} = '{ONCE}'") } else { String::new() };
-            add(
-                format!("{index} among all clinics"),
-                format!("create unique index more on {name} ({column}){only}"),
-            );
+            let others =
+                unique.columns.iter().filter(|column| *column != "clinic_id").cloned().collect::<Vec<_>>();
+            let only = match column.kind.as_str() {
+                "text" => format!("{0}) where ({0} = '{ONCE}'", column.name),
+                _ => others.join(", "),
+            };
+            add(format!("{index} among all clinics"), format!("create unique index more on {name} ({only})"));
         }
     }
     for check in target.relation.checks.iter().filter(|check| check.expression.contains("clinic_id")) {

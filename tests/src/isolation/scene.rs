@@ -152,6 +152,7 @@ impl Target {
             .and_then(|name| self.relation.uniques.iter().find(|unique| unique.name == name))
             .map_or(&[], |unique| &unique.columns);
         let mut row = row.clone();
+        let mut varied: Vec<&str> = Vec::new();
         for unique in self.relation.uniques.iter().filter(|unique| Some(unique.name.as_str()) != keep) {
             let free = |column: &&Column| {
                 unique.columns.contains(&column.name)
@@ -160,7 +161,11 @@ impl Target {
                     && !kept.contains(&column.name)
             };
             let columns: Vec<&Column> = self.relation.columns.iter().filter(free).collect();
+            if columns.iter().any(|column| varied.contains(&column.name.as_str())) {
+                continue;
+            }
             if let Some(column) = columns.into_iter().min_by_key(|column| rank(&column.kind)) {
+                varied.push(&column.name);
                 let value = another(&column.kind, &row[&column.name]);
                 row.insert(column.name.clone(), value);
             }
