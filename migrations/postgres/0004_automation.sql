@@ -21,6 +21,9 @@ declare
     v_lower timestamptz;
     v_upper timestamptz;
     v_made integer := 0;
+    v_moved bigint;
+    v_bound regclass[];
+    v_target regclass;
 begin
     if p_to > p_from + 3660 then
         raise exception 'at most ten years of partitions at once' using errcode = 'invalid_parameter_value';
@@ -39,11 +42,23 @@ begin
                         insert into %5$I select * from moved',
                     v_parent || '_default', v_key, v_lower, v_upper, v_name
                 );
+                get diagnostics v_moved = row_count;
                 execute format('alter table %I force row level security', v_parent || '_default');
+                -- Attaching proves the references of what was moved by a query of the owner's, and that sees no parent
+                -- while row security binds the owner. A month without rows needs no proof.
+                select coalesce(array_agg(distinct k.confrelid::regclass), '{}') into v_bound
+                from pg_constraint k join pg_class t on t.oid = k.confrelid
+                where v_moved > 0 and k.conrelid = v_parent::regclass and k.contype = 'f' and t.relforcerowsecurity;
+                foreach v_target in array v_bound loop
+                    execute format('alter table %s no force row level security', v_target);
+                end loop;
                 execute format(
                     'alter table %I attach partition %I for values from (%L) to (%L)',
                     v_parent, v_name, v_lower, v_upper
                 );
+                foreach v_target in array v_bound loop
+                    execute format('alter table %s force row level security', v_target);
+                end loop;
                 perform secure_tenant_table(v_name::regclass);
                 v_made := v_made + 1;
             end if;

@@ -4,6 +4,7 @@ use super::access::Access;
 use super::{DatabaseError, during};
 use crate::store::Store;
 use sqlx_core::pool::PoolOptions;
+use sqlx_core::row::Row as _;
 use sqlx_postgres::{PgConnection, Postgres};
 use std::time::Duration;
 
@@ -33,15 +34,16 @@ pub(super) async fn open(access: &Access) -> Result<Store, DatabaseError> {
 ///
 /// A `begin` that was cancelled before its answer came leaves the connection inside a transaction, with a clinic set,
 /// and the driver's own count (sqlx 0.9.0) does not know of it: the next statement would run in that clinic and be lost
-/// at the end. So the database is asked. Within a statement of its own, transaction and statement begin at once.
+/// at the end. So the database is asked. A simple query outside of a transaction begins together with its own.
 ///
 /// # Errors
 /// A connection that broke.
 pub async fn is_clean(connection: &mut PgConnection) -> Result<bool, sqlx_core::Error> {
-    sqlx_core::query_scalar::query_scalar(
+    sqlx_core::raw_sql::raw_sql(
         "select now() = statement_timestamp() and current_user = 'neonpro_server' \
          and coalesce(current_setting('neonpro.clinic_id', true), '') = ''",
     )
     .fetch_one(connection)
-    .await
+    .await?
+    .try_get(0)
 }

@@ -59,7 +59,7 @@ fn short(value: bool) -> String {
 
 /// Relations without rows of clinics: statements instead of questions.
 pub(super) fn shared(scene: &Scene, target: &Target, cells: &mut Vec<Cell>) {
-    if matches!(target.class, Class::Tenant | Class::Partition) {
+    if matches!(target.class, Class::Tenant | Class::Partition | Class::Shared) {
         return;
     }
     let name = target.name();

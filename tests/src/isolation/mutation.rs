@@ -36,6 +36,9 @@ pub fn all(scene: &Scene) -> Vec<Mutation> {
             row_security(&target.relation, &mut all);
             keys(scene, target, &mut all);
         }
+        if target.class == Class::Shared {
+            between_clinics(&target.relation, &mut all);
+        }
         grants(&target.relation, &mut all);
     }
     for function in &scene.catalog.functions {
@@ -94,6 +97,27 @@ fn row_security(relation: &Relation, all: &mut Vec<Mutation>) {
     }
 }
 
+/// What both clinics of a share may read and one may write.
+fn between_clinics(relation: &Relation, all: &mut Vec<Mutation>) {
+    let name = &relation.name;
+    for sql in [
+        format!("alter table {name} disable row level security"),
+        format!("alter table {name} no force row level security"),
+        format!("alter policy shares_read on {name} using (true)"),
+        format!("alter policy shares_give on {name} with check (true)"),
+        format!("alter policy shares_change on {name} using (true)"),
+        format!("drop policy shares_read on {name}"),
+        format!("create policy more on {name} using (true)"),
+    ] {
+        all.push(Mutation {
+            name: sql.clone(),
+            sql,
+            aim: Aim::Relation(name.clone()),
+            groups: &[Group::Read, Group::Write],
+        });
+    }
+}
+
 fn keys(scene: &Scene, target: &Target, all: &mut Vec<Mutation>) {
     let name = target.name();
     let mut add = |what: String, sql: String| {
@@ -140,17 +164,18 @@ fn keys(scene: &Scene, target: &Target, all: &mut Vec<Mutation>) {
         if !is_implied(target, unique) {
             add(format!("{index} dropped"), dropped);
         }
-        let known = GLOBAL_KEYS.iter().any(|(name, _)| name == index);
+        let known = is_implied(target, unique) || GLOBAL_KEYS.iter().any(|(name, _)| name == index);
         if let (Some(column), false) =
             (telling(scene, target, unique).first(), known || target.relation.kind == "p")
         {
             // Beside the old one: what is unique among all clinics shows what the others have.
-            let (column, text) = (&column.name, column.kind == "text");
-            let only = if text { format!(" where {column} = '{ONCE}'") } else { String::new() };
-            add(
-                format!("{index} among all clinics"),
-                format!("create unique index more on {name} ({column}){only}"),
-            );
+            let others =
+                unique.columns.iter().filter(|column| *column != "clinic_id").cloned().collect::<Vec<_>>();
+            let only = match column.kind.as_str() {
+                "text" => format!("{0}) where ({0} = '{ONCE}'", column.name),
+                _ => others.join(", "),
+            };
+            add(format!("{index} among all clinics"), format!("create unique index more on {name} ({only})"));
         }
     }
     for check in target.relation.checks.iter().filter(|check| check.expression.contains("clinic_id")) {

@@ -48,6 +48,8 @@ pub enum Class {
     Tenant,
     /// A part of one; reached through its parent alone.
     Partition,
+    /// Rows between two clinics: both read them, one writes them.
+    Shared,
     /// Names a clinic before any clinic is known; holds no patient data.
     Routing,
     /// The same for every clinic.
@@ -111,6 +113,48 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "an audit is only added to",
     },
     Deviation {
+        relation: "sync.audit_checkpoints",
+        rights: Rights { update: Columns::None, ..WRITE },
+        reason: "what was signed stays signed",
+    },
+    Deviation {
+        relation: "sync.consent_looks",
+        rights: Rights { update: Columns::Only(&["expiries_seen_until"]), ..WRITE },
+        reason: "a place in time that moves on",
+    },
+    Deviation {
+        relation: "sync.device_users",
+        rights: Rights { update: Columns::Only(&["granted_at", "ended_at"]), ..WRITE },
+        reason: "a grant begins and ends; whom and what it is for stays",
+    },
+    Deviation {
+        relation: "sync.receipts",
+        rights: Rights { update: Columns::Only(&["purged_at", "received_at", "how"]), ..WRITE },
+        reason: "what a device was asked stays; its answer is filled in",
+    },
+    Deviation {
+        relation: "sync.scope_verdicts",
+        rights: Rights { update: Columns::None, ..WRITE },
+        reason: "a verdict is given once; a later rule rewrites nothing",
+    },
+    Deviation {
+        relation: "sync.shared_documents",
+        rights: Rights {
+            update: Columns::Only(&[
+                "purpose",
+                "epoch",
+                "content",
+                "author_id",
+                "captured_at",
+                "merged_at",
+                "feed_seq",
+                "withdrawn",
+            ]),
+            ..WRITE
+        },
+        reason: "a copy is renewed and withdrawn; whose it is stays",
+    },
+    Deviation {
         relation: "sync.feed",
         rights: Rights { update: Columns::None, delete: true, ..WRITE },
         reason: "the feed is pruned below its horizon; the signed edits stay",
@@ -156,8 +200,8 @@ const DEVIATIONS: &[Deviation] = &[
 const ROUTING: &[Deviation] = &[
     Deviation {
         relation: "sync.device_clinics",
-        rights: Rights { update: Columns::None, ..WRITE },
-        reason: "which clinic a device belongs to: an unguessable id, a clinic and a tag",
+        rights: Rights { update: Columns::Only(&["revoked_at"]), ..WRITE },
+        reason: "which clinic a device belongs to, and whether it was revoked: an unguessable id, a clinic, a tag",
     },
     Deviation {
         relation: "sync.enrolments",
@@ -165,6 +209,16 @@ const ROUTING: &[Deviation] = &[
         reason: "which clinic a one-time code is for: a hash, a clinic and an audience",
     },
 ];
+
+/// Relations between two clinics.
+const SHARED: &[Deviation] = &[Deviation {
+    relation: "sync.shares",
+    rights: Rights {
+        update: Columns::Only(&["state", "ended_why", "opened_at", "ended_at", "told_seq"]),
+        ..WRITE
+    },
+    reason: "a share opens and ends; who gives what to whom stays",
+}];
 
 /// Relations without a clinic that everybody reads and only the console's role writes.
 const REFERENCE: &[&str] = &[
@@ -176,6 +230,7 @@ const REFERENCE: &[&str] = &[
     "public.compliance_categories",
     "public.compliance_requirements",
     "public.system_settings",
+    "public.scope_bundles",
 ];
 
 /// Functions that run with the rights of their owner, each with its reason.
@@ -191,6 +246,8 @@ pub fn class(relation: &Relation) -> Class {
     let name = relation.name.as_str();
     if ROUTING.iter().any(|routing| routing.relation == name) {
         Class::Routing
+    } else if SHARED.iter().any(|shared| shared.relation == name) {
+        Class::Shared
     } else if relation.has_clinic() {
         if relation.is_partition() { Class::Partition } else { Class::Tenant }
     } else if REFERENCE.contains(&name) {
@@ -214,6 +271,7 @@ pub fn rights(role: Role, relation: &Relation) -> Rights {
         (Role::Owner | Role::Superuser, _) => EVERYTHING,
         (Role::Server, Class::Tenant) if relation.is_view() => READ,
         (Role::Server, Class::Tenant) => named(DEVIATIONS).unwrap_or(WRITE),
+        (Role::Server, Class::Shared) => named(SHARED).unwrap_or(NOTHING),
         (Role::Server, Class::Routing) => named(ROUTING).unwrap_or(NOTHING),
         (Role::Server, Class::Reference) => READ,
         (Role::Server, Class::Server) => Rights { update: Columns::Only(&["reference_seq"]), ..READ },

@@ -96,6 +96,12 @@ impl<'a> Runner<'a> {
         match &cell.way {
             Way::Plain => send(self.conn, &format!("{before}{sql}")).await,
             Way::CopyOut => {
+                // The driver's COPY loses its place in the protocol when it is refused (sqlx 0.9.0), its plain statement
+                // does not: so it is asked first whether there is a copy to be had.
+                let asked = send(self.conn, &format!("{before}{sql}")).await;
+                if asked != Outcome::Copying {
+                    return asked;
+                }
                 send(self.conn, &before).await;
                 copy_out(self.conn, sql).await
             }
@@ -111,7 +117,7 @@ impl<'a> Runner<'a> {
         let look = format!("reset session authorization; reset role; {}", self.look);
         match send(self.conn, &look).await {
             Outcome::Done { values, .. } => values.join(" "),
-            refused @ Outcome::Refused { .. } => panic!("{refused:?}: {look}"),
+            other => panic!("{other:?}: {look}"),
         }
     }
 }
@@ -162,6 +168,7 @@ async fn send(conn: &mut PgConnection, sql: &str) -> Outcome {
             Ok(Either::Left(result)) => {
                 done = Outcome::Done { values: std::mem::take(&mut rows), touched: result.rows_affected() };
             }
+            Err(sqlx_core::Error::Protocol(_)) if sql.contains("copy ") => return Outcome::Copying,
             Err(error) => return refused(&error, sql),
         }
     }

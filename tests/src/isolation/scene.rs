@@ -1,6 +1,6 @@
 //! The scene of the attacks: three clinics with rows in every table, and what is known of them beforehand.
 
-use super::catalog::{Catalog, Column, Relation};
+use super::catalog::{Catalog, Column, Relation, Unique};
 use super::fill::{Sample, by_key, row, sample};
 use super::rights::{Class, NOBODY, class};
 use crate::sql::{list, must, text};
@@ -45,6 +45,7 @@ impl Scene {
             .collect();
         assert!(clinics.len() >= 3, "the template has three clinics");
         let catalog = Catalog::read(conn).await;
+        share(conn, &catalog, &clinics).await;
         super::fill::fill(conn, &catalog, &catalog.foreign_keys, &clinics).await;
         // The planner's statistics are a way to read: let there be some.
         must(conn, "analyze").await;
@@ -152,6 +153,7 @@ impl Target {
             .and_then(|name| self.relation.uniques.iter().find(|unique| unique.name == name))
             .map_or(&[], |unique| &unique.columns);
         let mut row = row.clone();
+        let mut varied: Vec<&str> = Vec::new();
         for unique in self.relation.uniques.iter().filter(|unique| Some(unique.name.as_str()) != keep) {
             let free = |column: &&Column| {
                 unique.columns.contains(&column.name)
@@ -160,12 +162,48 @@ impl Target {
                     && !kept.contains(&column.name)
             };
             let columns: Vec<&Column> = self.relation.columns.iter().filter(free).collect();
+            if columns.iter().any(|column| varied.contains(&column.name.as_str())) {
+                continue;
+            }
             if let Some(column) = columns.into_iter().min_by_key(|column| rank(&column.kind)) {
+                varied.push(&column.name);
                 let value = another(&column.kind, &row[&column.name]);
                 row.insert(column.name.clone(), value);
             }
         }
         row
+    }
+}
+
+/// One share of each kind: given by the attacker, given to it, and between two others.
+async fn share(conn: &mut PgConnection, catalog: &Catalog, clinics: &[Uuid]) {
+    if !catalog.relations.iter().any(|relation| relation.name == "sync.shares") {
+        return;
+    }
+    for (from, to) in [(0, 1), (1, 0), (1, 2)] {
+        let share = format!(
+            "insert into sync.shares (from_clinic, to_clinic, referral_id, patient_id, state, opened_at, told_seq)
+             values ('{}', '{}', gen_random_uuid(), gen_random_uuid(), 'open', now(), 0)",
+            clinics[from], clinics[to]
+        );
+        must(conn, &share).await;
+    }
+}
+
+/// Gives one row of a clinic what a partial key asks for: ids that are there.
+async fn name_one(conn: &mut PgConnection, relation: &Relation, unique: &Unique, clinic: Uuid) {
+    let ids = unique
+        .columns
+        .iter()
+        .filter(|name| relation.column(name).is_some_and(|column| column.kind == "uuid" && !column.required));
+    let set: Vec<String> = ids.map(|name| format!("{name} = gen_random_uuid()")).collect();
+    if !set.is_empty() {
+        let sql = format!(
+            "update {0} set {1} where ctid = (select ctid from {0} where clinic_id = '{clinic}' limit 1)",
+            relation.name,
+            set.join(", ")
+        );
+        must(conn, &sql).await;
     }
 }
 

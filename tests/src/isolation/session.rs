@@ -9,6 +9,8 @@ const FORBIDDEN: &[&str] = &[
     "set role neonpro_owner",
     "set role postgres",
     "set role pg_read_all_data",
+    "set role pg_read_server_files",
+    "set role pg_execute_server_program",
     "create role more superuser",
     "alter role neonpro_login superuser",
     "alter role neonpro_login bypassrls",

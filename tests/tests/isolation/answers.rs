@@ -49,15 +49,15 @@ fn namings(world: &World) -> Vec<(&'static str, Uuid, Make<'_>)> {
     let author = world.person(0, Role::Admin);
     let professional = world.person(0, Role::Professional);
     let theirs = |table: &str| world.record(1, table, 0).0;
-    let touch = move |table: &'static str, field: &'static str| -> Make<'_> {
+    let touch = move |table: &'static str, field: &'static str, value: &'static str| -> Make<'_> {
         Box::new(move |device: &mut Device, id: Uuid| {
-            device.edit(author, &[(document(table, id, 0), false, vec![put(field, json!("x"))])])
+            device.edit(author, &[(document(table, id, 0), false, vec![put(field, json!(value))])])
         })
     };
     let mut all: Vec<(&'static str, Uuid, Make<'_>)> = vec![
-        ("a record edited", theirs("patients"), touch("patients", "phone")),
-        ("a product edited", theirs("inventory_products"), touch("inventory_products", "description")),
-        ("an appointment edited", theirs("appointments"), touch("appointments", "status")),
+        ("a record edited", theirs("patients"), touch("patients", "phone", "x")),
+        ("a product edited", theirs("inventory_products"), touch("inventory_products", "category", "x")),
+        ("an appointment edited", theirs("appointments"), touch("appointments", "status", "confirmed")),
         (
             "a record's own id taken",
             theirs("patients"),

@@ -93,16 +93,25 @@ async fn a_row_of_a_month_not_made_yet_moves_when_it_is_made() {
     let place = format!("select tableoid::regclass from appointments where id = '{}'", fresh(1, 700));
     assert_eq!(text(&mut server, &place).await, "appointments_default");
 
+    // The job that makes months acts for no clinic.
+    enter(&mut server, "").await;
     let made = "select ensure_month_partitions('2040-01-31', '2040-03-01')";
     assert_eq!(text(&mut server, made).await, "6");
     assert_eq!(text(&mut server, made).await, "0");
+    enter(&mut server, &clinic.id.to_string()).await;
     assert_eq!(text(&mut server, &place).await, "appointments_2040_02");
     let place =
         format!("select tableoid::regclass from inventory_transactions where id = '{}'", fresh(1, 701));
     assert_eq!(text(&mut server, &place).await, "inventory_transactions_2040_02");
 
     let mut owner = db.role("neonpro_owner").await;
-    for table in ["appointments_2040_02", "appointments_default", "inventory_transactions_default"] {
+    for table in [
+        "appointments_2040_02",
+        "appointments_default",
+        "inventory_transactions_default",
+        "clinics",
+        "patients",
+    ] {
         let query = format!("select count(*) from {table}");
         assert_eq!(text(&mut owner, &query).await, "0", "{table} lies open");
     }
