@@ -18,7 +18,7 @@ pub(crate) fn detect(
 ) {
     for judged in acts {
         let opened = judged.act.as_ref().and_then(|(act, verdict)| item(judged, act, verdict));
-        if opened.is_none() && judged.existed {
+        if opened.is_none() && judged.existed && is_recorded(judged) {
             settled.push(matter_of(judged));
         }
         items.extend(opened);
@@ -34,6 +34,11 @@ pub(crate) fn detect(
         let decided = workspace.written(decisions);
         settled.extend(decided.filter_map(|(_, record)| record.row.get("rule_id").as_text().map(contested)));
     }
+}
+
+/// An appointment is only ever a start: what took place in it is told by its session, so no item of its own is open.
+fn is_recorded(judged: &Judged) -> bool {
+    judged.document.table().is_some_and(|table| table.name != "appointments")
 }
 
 fn contested(rule: &str) -> String {
