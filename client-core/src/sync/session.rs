@@ -119,7 +119,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     tx.meta.stopped = None;
     tx.meta.people.clone_from(&welcome.people);
     outbox::mark_unanswered_unknown(&tx.sql)?;
-    let kept_since = now_us.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
+    let kept_since = welcome.now.0.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
     intents::purge_accepted_before(&tx.sql, kept_since)?;
 
     let epoch: [u8; 16] = *welcome.epoch;

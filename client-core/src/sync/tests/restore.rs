@@ -54,3 +54,19 @@ fn feed_numbers_of_before_a_restore_do_not_outlive_it() {
     };
     assert_eq!(number(&tablet), Some(1));
 }
+
+#[test]
+fn a_clock_that_jumped_drops_nothing_a_restored_server_may_lack() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    tablet.put(ASSISTANT, "patients", ANA, "phone", json!("antes do salto"));
+    tablet.sync(&mut current);
+    tablet.hand.advance_us(400 * neonpro_contract::time::US_PER_DAY);
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert_eq!(restored.row("patients", ANA).get("phone").as_text(), Some("antes do salto"));
+}
