@@ -39,6 +39,8 @@ pub use store::records::{Stamp, StoredRow};
 pub use sync::apply::Applied;
 pub use sync::enrol::{EnrolError, Ticket, enrol};
 pub use sync::state::{Connection, SyncReport, SyncState};
+#[cfg(feature = "simulation")]
+pub use sync::stepped::{Happening, Stepped, Wish};
 pub use sync::{SyncHandle, SyncOptions, sync_once};
 pub use watch::{ATTENTION, CONFLICTS, STATUS, Watch};
 

@@ -14,6 +14,9 @@ pub(crate) mod machine;
 pub(crate) mod pull;
 pub(crate) mod session;
 pub(crate) mod state;
+#[cfg(feature = "simulation")]
+pub(crate) mod stepped;
+pub(crate) mod work;
 
 use crate::replica::Replica;
 use driver::{Command, Driver};

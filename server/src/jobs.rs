@@ -29,7 +29,7 @@ pub async fn run(state: AppState) {
             tracing::warn!(%error, "upkeep failed; the next round tries again");
         }
         tokio::select! {
-            () = tokio::time::sleep(UPKEEP) => {}
+            () = state.clock.sleep(UPKEEP) => {}
             () = state.stopping() => break,
         }
     }
@@ -44,19 +44,19 @@ async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
     state.store.ensure_partitions().await?;
     let mut overdue = 0usize;
     for clinic in state.store.list_clinics_with_devices().await? {
-        let flattened = compact(&state.store, clinic, crate::clock::now()).await?;
+        let flattened = compact(&state.store, clinic, state.clock.now()).await?;
         if flattened > 0 {
             tracing::info!(%clinic, flattened, "flattened quiet documents");
             state.merger.wake(clinic);
         }
-        let expired = crate::merge::settle_expired(&state.store, clinic, crate::clock::now()).await?;
+        let expired = crate::merge::settle_expired(&state.store, clinic, state.clock.now()).await?;
         if expired > 0 {
             tracing::info!(%clinic, expired, "settled expired consents");
             state.merger.wake(clinic);
         }
         // Covers a lost notification, and consents that expired.
         state.moved.note(clinic);
-        overdue = overdue.saturating_add(watch_purges(&state.store, clinic, crate::clock::now()).await?);
+        overdue = overdue.saturating_add(watch_purges(&state.store, clinic, state.clock.now()).await?);
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
     Ok(())

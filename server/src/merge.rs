@@ -22,7 +22,7 @@ pub(crate) use scope::Judged;
 pub(crate) use workspace::{OpenRecord, Workspace};
 
 use crate::admission::Admission;
-use crate::clock;
+use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use neonpro_contract::ids::ClinicId;
@@ -67,6 +67,7 @@ pub struct Merger {
     store: Store,
     metrics: Arc<Metrics>,
     admission: Admission,
+    clock: Clock,
     lanes: Arc<Mutex<HashMap<ClinicId, Arc<Lane>>>>,
 }
 
@@ -79,8 +80,8 @@ impl std::fmt::Debug for Merger {
 impl Merger {
     /// A merger over a store that counts what it does and merges what was admitted.
     #[must_use]
-    pub fn new(store: Store, metrics: Arc<Metrics>, admission: Admission) -> Self {
-        Self { store, metrics, admission, lanes: Arc::default() }
+    pub fn new(store: Store, metrics: Arc<Metrics>, admission: Admission, clock: Clock) -> Self {
+        Self { store, metrics, admission, clock, lanes: Arc::default() }
     }
 
     /// Queues a device's edits. The receiver gets their fates, in order, after commit; dropping it forgets the answer,
@@ -129,33 +130,58 @@ impl Merger {
         let lane = lanes.entry(clinic).or_insert_with(|| {
             let (jobs, queue) = mpsc::channel(QUEUE_PUSHES);
             let lane = Arc::new(Lane { jobs, head: watch::Sender::new(0) });
-            tokio::spawn(drain(self.clone(), clinic, queue, lane.head.clone()));
+            let drain = Drain {
+                store: self.store.clone(),
+                metrics: Arc::clone(&self.metrics),
+                admission: self.admission.clone(),
+                clock: self.clock.clone(),
+                clinic,
+                head: lane.head.clone(),
+            };
+            tokio::spawn(drain.run(queue));
             lane
         });
         Arc::clone(lane)
     }
 }
 
-/// Drains a clinic's queue, group by group.
-async fn drain(merger: Merger, clinic: ClinicId, mut queue: mpsc::Receiver<Job>, head: watch::Sender<i64>) {
-    while let Some(first) = queue.recv().await {
-        let mut jobs = vec![first];
-        let mut edits = jobs.iter().map(|job| job.edits.len()).sum::<usize>();
-        while edits < GROUP_EDITS_MAX {
-            let Ok(job) = queue.try_recv() else { break };
-            edits = edits.saturating_add(job.edits.len());
-            jobs.push(job);
+/// The task of one clinic's lane. It ends with the merger: it does not hold the queue's other end.
+struct Drain {
+    store: Store,
+    metrics: Arc<Metrics>,
+    admission: Admission,
+    clock: Clock,
+    clinic: ClinicId,
+    head: watch::Sender<i64>,
+}
+
+impl Drain {
+    /// Drains the queue, group by group.
+    async fn run(self, mut queue: mpsc::Receiver<Job>) {
+        while let Some(first) = queue.recv().await {
+            let mut jobs = vec![first];
+            let mut edits = jobs.iter().map(|job| job.edits.len()).sum::<usize>();
+            while edits < GROUP_EDITS_MAX {
+                let Ok(job) = queue.try_recv() else { break };
+                edits = edits.saturating_add(job.edits.len());
+                jobs.push(job);
+            }
+            self.merge(jobs).await;
         }
+    }
+
+    async fn merge(&self, jobs: Vec<Job>) {
+        let clinic = self.clinic;
         let (work, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.edits, job.answer)).unzip();
         let sizes: Vec<usize> = work.iter().map(Vec::len).collect();
         let began = Instant::now();
         let edits = work.into_iter().flatten().collect();
-        let merged = group::merge(&merger.store, &merger.admission, clinic, edits, clock::now()).await;
-        merger.metrics.merge_seconds.observe(began.elapsed().as_secs_f64());
+        let merged = group::merge(&self.store, &self.admission, clinic, edits, self.clock.now()).await;
+        self.metrics.merge_seconds.observe(began.elapsed().as_secs_f64());
         match merged {
             Ok(merged) => {
-                merger.metrics.count_fates(&merged.fates);
-                head.send_modify(|seq| *seq = (*seq).max(merged.head));
+                self.metrics.count_fates(&merged.fates);
+                self.head.send_modify(|seq| *seq = (*seq).max(merged.head));
                 let mut fates = merged.fates.into_iter();
                 for (size, answer) in sizes.into_iter().zip(answers) {
                     // A session that went away will ask again and be told `Duplicate`.

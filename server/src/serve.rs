@@ -2,6 +2,7 @@
 
 use crate::admission::{Admission, AdmissionConfig, AdmissionError};
 use crate::audit::{KeyError, Notary};
+use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
 use crate::state::AppState;
@@ -105,7 +106,8 @@ impl Server {
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let state = AppState::new(database.store.clone(), metrics, notary, admission, stopping);
+        let clock = Clock::system();
+        let state = AppState::new(database.store.clone(), metrics, notary, admission, clock, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))

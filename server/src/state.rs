@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::audit::Notary;
+use crate::clock::Clock;
 use crate::merge::Merger;
 use crate::moved::Moved;
 use crate::store::Store;
@@ -25,6 +26,8 @@ pub struct AppState {
     pub live: LiveSessions,
     /// Signs checkpoints of the audits.
     pub notary: Arc<Notary>,
+    /// The time.
+    pub clock: Clock,
     stop: watch::Receiver<bool>,
 }
 
@@ -36,10 +39,12 @@ impl AppState {
         metrics: Arc<Metrics>,
         notary: Arc<Notary>,
         admission: Admission,
+        clock: Clock,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission);
-        Self { store, merger, moved: Arc::default(), metrics, live: LiveSessions::default(), notary, stop }
+        let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission, clock.clone());
+        let live = LiveSessions::default();
+        Self { store, merger, moved: Arc::default(), metrics, live, notary, clock, stop }
     }
 
     /// Resolves when the server is stopping.

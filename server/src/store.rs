@@ -171,6 +171,12 @@ impl Store {
         Ok(())
     }
 
+    /// Whether no connection is in use.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        usize::try_from(self.pool.size()).is_ok_and(|size| size == self.pool.num_idle())
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -2,6 +2,7 @@
 //! empty.
 
 use crate::statements::Statements;
+use neonpro_contract::time::ServerInstant;
 use neonpro_server::clock;
 use neonpro_server::database::{Access, LOGIN, login_password, prepare};
 use neonpro_server::demo::{self, DemoNetwork, DemoSize};
@@ -39,21 +40,50 @@ async fn start() -> Cluster {
     let superuser = Access::embedded(settings, &settings.database).owner;
     let mut admin = superuser.connect().await.unwrap();
     admin.execute(AssertSqlSafe(format!("create database {EMPTY}"))).await.unwrap();
-    prepare(&Access::embedded(settings, EMPTY)).await.unwrap().close().await;
-    admin.execute(AssertSqlSafe(format!("create database {TEMPLATE} template {EMPTY}"))).await.unwrap();
-    let store = prepare(&Access::embedded(settings, TEMPLATE)).await.unwrap();
-    let size = DemoSize { patients: 60, days_before: 6, days_after: 6 };
-    let network = demo::network(7, clock::now(), size).unwrap();
-    demo::load(&store, &network, clock::now()).await.unwrap();
-    store.close().await;
     admin.close().await.unwrap();
+    prepare(&Access::embedded(settings, EMPTY)).await.unwrap().close().await;
+    let size = DemoSize { patients: 60, days_before: 6, days_after: 6 };
+    let network = make_template(&embedded, TEMPLATE, 7, clock::now(), size).await;
     Cluster { superuser, network, embedded }
 }
+
+/// A migrated database with made-up clinics as they stood at an instant.
+async fn make_template(
+    embedded: &EmbeddedPostgres,
+    name: &str,
+    seed: u64,
+    now: ServerInstant,
+    size: DemoSize,
+) -> DemoNetwork {
+    let settings = embedded.superuser_options();
+    let mut admin = Access::embedded(settings, &settings.database).owner.connect().await.unwrap();
+    admin.execute(AssertSqlSafe(format!("create database {name} template {EMPTY}"))).await.unwrap();
+    admin.close().await.unwrap();
+    let store = prepare(&Access::embedded(settings, name)).await.unwrap();
+    let network = demo::network(seed, now, size).unwrap();
+    demo::load(&store, &network, now).await.unwrap();
+    store.close().await;
+    network
+}
+
+/// A template beside the common one, for a world whose time is its own. Made by whoever asks first, once per name.
+pub async fn template(name: &str, seed: u64, now: ServerInstant, size: DemoSize) -> DemoNetwork {
+    let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
+    make_template(&cluster.embedded, name, seed, now, size).await
+}
+
+/// Puts the cluster of this process into another directory than the system's temporary one, if none was started yet.
+pub fn place(directory: &Path) {
+    // Set already: then the cluster may have been started there.
+    let _ = PLACE.set(directory.to_owned());
+}
+
+static PLACE: OnceLock<PathBuf> = OnceLock::new();
 
 /// A place for the cluster, named after this process. A static is never dropped, so each run clears away what runs
 /// that ended left behind.
 fn own_directory() -> PathBuf {
-    let temporary = std::env::temp_dir();
+    let temporary = PLACE.get().cloned().unwrap_or_else(std::env::temp_dir);
     for entry in temporary.read_dir().unwrap().flatten() {
         let name = entry.file_name();
         let Some(process) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
@@ -79,12 +109,12 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// Three clinics with people, patients, agenda, stock.
     pub async fn create() -> Self {
-        Self::copy_of(TEMPLATE).await
+        Self::copy_of(TEMPLATE, &[]).await
     }
 
     /// Migrated, and nothing in it but the registries the migrations bring.
     pub async fn empty() -> Self {
-        Self::copy_of(EMPTY).await
+        Self::copy_of(EMPTY, &[]).await
     }
 
     /// A database before its first migration, owned by the owner's role.
@@ -111,7 +141,8 @@ impl TestDatabase {
         (Self { store, ..quiet }, statements)
     }
 
-    async fn copy_of(template: &str) -> Self {
+    /// A copy of a template, reached by the server with settings of its own.
+    pub async fn copy_of(template: &str, settings: &[(&str, &str)]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
@@ -122,7 +153,8 @@ impl TestDatabase {
         admin.execute(AssertSqlSafe(format!("create database {name} template {template}"))).await.unwrap();
         admin.close().await.unwrap();
         drop(copying);
-        let access = Access::embedded(cluster.embedded.superuser_options(), &name);
+        let mut access = Access::embedded(cluster.embedded.superuser_options(), &name);
+        access.server = access.server.options(settings.iter().copied());
         let store = prepare(&access).await.unwrap();
         Self { name, options: access.owner, login: access.server, store }
     }
@@ -138,6 +170,7 @@ impl TestDatabase {
     pub async fn restore(&self, backup: &str) {
         let broken = format!("{}_broken", self.name);
         let mut admin = cluster().superuser.connect().await.unwrap();
+        admin.execute(AssertSqlSafe(format!("drop database if exists {broken}"))).await.unwrap();
         self.disconnect(&mut admin, &self.name).await;
         admin
             .execute(AssertSqlSafe(format!("alter database {} rename to {broken}", self.name)))
@@ -176,6 +209,24 @@ impl TestDatabase {
                 return;
             }
         }
+    }
+
+    /// Forgets a backup that is not needed any more.
+    pub async fn forget(&self, backup: &str) {
+        let mut admin = cluster().superuser.connect().await.unwrap();
+        admin.execute(AssertSqlSafe(format!("drop database if exists {backup}"))).await.unwrap();
+        admin.close().await.unwrap();
+    }
+
+    /// Closes the pool and removes the database, for programs that make many.
+    pub async fn remove(self) {
+        self.store.close().await;
+        let mut admin = cluster().superuser.connect().await.unwrap();
+        for suffix in ["", "_backup", "_broken"] {
+            let sql = format!("drop database if exists {}{suffix} with (force)", self.name);
+            admin.execute(AssertSqlSafe(sql)).await.unwrap();
+        }
+        admin.close().await.unwrap();
     }
 
     /// Opens it once more, as another node does.

@@ -1,18 +1,20 @@
-//! Compares what a replica holds with the canonical rows, value by value.
+//! Compares what a replica holds with the canonical rows, value by value, as far as its audience reaches.
 
 use neonpro_client_core::Replica;
 use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, TableId};
 use neonpro_contract::ids::{ClinicId, RecordId};
+use neonpro_contract::permissions::purpose;
 use neonpro_server::actor::Actor;
 use neonpro_server::store::canonical::Stored;
 use neonpro_server::store::{Scoped, Store};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
-/// Differences between a clinical tablet's replica and Postgres, in words; empty when they are equal. What is withdrawn
+/// Differences between a tablet's replica and Postgres, in words; empty when they are equal. What is withdrawn
 /// must not be there.
 pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> Vec<String> {
     let mut found = Vec::new();
+    let audience = replica.identity().audience;
     let mut scoped = store.begin(&Actor::system(clinic)).await.unwrap();
     for table in TABLES {
         let mut after: Option<RecordId> = None;
@@ -24,7 +26,10 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
             let withdrawn = withdrawn(&mut scoped, &page).await;
             for stored in &page {
                 let is_withdrawn = |facet| withdrawn.contains(&(table.id, stored.id, facet));
-                if is_withdrawn(FacetId(0)) {
+                let sees = |facet: FacetId| {
+                    table.facet(facet).is_none_or(|facet| audience.sees(purpose(facet, &stored.row)))
+                };
+                if is_withdrawn(FacetId(0)) || !sees(FacetId(0)) {
                     continue;
                 }
                 canonical += 1;
@@ -33,8 +38,9 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                     continue;
                 };
                 for ((field, here), (_, there)) in local.row.iter().zip(stored.row.iter()) {
-                    let hidden = field.kind != Kind::Derived && is_withdrawn(field.facet);
-                    if hidden && here.is_null() {
+                    let kept = field.kind == Kind::Derived;
+                    let hidden = !kept && is_withdrawn(field.facet);
+                    if hidden && here.is_null() || !kept && !sees(field.facet) {
                         continue;
                     }
                     if here != there {

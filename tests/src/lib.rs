@@ -26,6 +26,7 @@ pub mod pages;
 pub mod poison;
 pub mod process;
 pub mod raw;
+pub mod sim;
 pub mod sql;
 pub mod statements;
 pub mod tap;

@@ -12,7 +12,7 @@ use neonpro_contract::permissions::Audience;
 use neonpro_contract::row::Row;
 use neonpro_server::actor::Actor;
 use neonpro_server::admission::Admission;
-use neonpro_server::clock;
+use neonpro_server::clock::{self, Clock};
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::merge::{Incoming, Merger};
 use neonpro_server::store::Store;
@@ -39,7 +39,7 @@ impl World {
     pub fn over(database: TestDatabase) -> Self {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
-        let merger = Merger::new(database.store.clone(), metrics, admission);
+        let merger = Merger::new(database.store.clone(), metrics, admission, Clock::system());
         Self { database, merger }
     }
 

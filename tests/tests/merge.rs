@@ -15,6 +15,7 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod order;
     mod scope;
     mod scope_sql;
     mod shares;

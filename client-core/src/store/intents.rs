@@ -169,11 +169,11 @@ pub(crate) fn mark_resealed(
     Ok(())
 }
 
-/// Accepted edits settled after an instant, back in the outbox: the server was restored and may lack them.
+/// Edits merged after an instant of the server's, back in the outbox: it was restored and may lack them.
 pub(crate) fn requeue_accepted(conn: &Connection, after_us: i64) -> Result<usize, ReplicaError> {
     let settled: Vec<(i64, Vec<u8>)> = conn
         .prepare_cached(
-            "SELECT n, envelope FROM sync_intent WHERE state = 7 AND settled_at >= ?1 AND seq IS NOT NULL",
+            "SELECT n, envelope FROM sync_intent WHERE state = 7 AND merged_at >= ?1 AND seq IS NOT NULL",
         )?
         .query_map([after_us], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
@@ -237,9 +237,10 @@ pub(crate) fn purge(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
     changes::purge_all(conn, n)
 }
 
-/// Drops accepted edits settled before an instant. Nothing else is ever dropped.
+/// Drops edits merged before an instant of the server's (settled before it, if they came to nothing). Nothing else is
+/// ever dropped, and no clock of a tablet decides it.
 pub(crate) fn purge_accepted_before(conn: &Connection, before_us: i64) -> Result<usize, ReplicaError> {
     Ok(conn
-        .prepare_cached("DELETE FROM sync_intent WHERE state = 7 AND settled_at < ?1")?
+        .prepare_cached("DELETE FROM sync_intent WHERE state = 7 AND coalesce(merged_at, settled_at) < ?1")?
         .execute([before_us])?)
 }

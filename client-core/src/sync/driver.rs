@@ -5,9 +5,9 @@
 use super::connect::{Address, Line};
 use super::machine::{Action, Event, Machine};
 use super::state::SyncState;
+use super::work;
 use crate::error::ReplicaError;
 use crate::replica::Replica;
-use crate::store::outbox;
 use crate::watch::STATUS;
 use futures_util::{SinkExt, StreamExt};
 use neonpro_contract::limits::FRAME_BYTES_MAX;
@@ -211,29 +211,9 @@ impl Driver {
             }
             Action::Ping => self.send(Message::Ping(Vec::new().into())),
             Action::Greet { nonce } => self.greet(&nonce),
-            Action::Open(welcome) => {
+            action => {
                 let round_trip_us = self.round_trip_us;
-                self.job(move |replica| replica.open_session(&welcome, round_trip_us).map(Event::Opened));
-            }
-            Action::Take { edits_max, bytes_max } => {
-                self.job(move |replica| replica.take_outbox(edits_max, bytes_max).map(Event::Taken));
-            }
-            Action::Apply(frame) => self.job(move |replica| replica.receive(&frame).map(Event::Applied)),
-            Action::Settle { sent, fates } => {
-                self.job(move |replica| replica.receive_fates(&sent, &fates).map(Event::Applied));
-            }
-            Action::Sum => self.job(|replica| replica.sum_buckets().map(Event::Summed)),
-            Action::TakeReads => self.job(|replica| replica.take_reads().map(Event::ReadsTaken)),
-            Action::NoteAudit(audited) => self
-                .job(move |replica| replica.receive_audited(&audited).map(|more| Event::AuditNoted { more })),
-            Action::TakeReceipts => self.job(|replica| replica.take_receipts().map(Event::Purged)),
-            Action::ForgetReceipts(received) => {
-                self.job(move |replica| replica.forget_receipts(&received).map(Event::Forgotten));
-            }
-            Action::Confirm => self.job(|replica| replica.confirm().map(|()| Event::Noted)),
-            Action::Reseed => self.job(|replica| replica.reseed().map(|()| Event::Noted)),
-            Action::MarkStopped(reason) => {
-                self.job(move |replica| replica.mark_stopped(Some(&reason)).map(|()| Event::Noted));
+                self.job(move |replica| work::perform(replica, action, round_trip_us));
             }
         }
     }
@@ -313,25 +293,5 @@ async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-impl Replica {
-    /// Marks the next edits as sent and hands them out.
-    ///
-    /// The mark need not survive a power loss, only the end of the app: an edit that comes back as not sent is sent
-    /// again and answered `duplicate`. So a live edit waits for the storage once, when it is made.
-    pub(crate) fn take_outbox(
-        &self,
-        edits_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<outbox::Outgoing>, ReplicaError> {
-        let taken = self.inner.store.write_refetchable(|tx| {
-            let taken = outbox::mark_next_sent(&tx.sql, edits_max, bytes_max)?;
-            crate::crash::point("outbox.before_commit");
-            Ok::<_, ReplicaError>(taken)
-        })?;
-        crate::crash::point("outbox.after_commit");
-        Ok(taken)
     }
 }

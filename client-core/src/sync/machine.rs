@@ -13,6 +13,7 @@ use super::state::{Connection, SyncState};
 use live::Live;
 use neonpro_contract::limits::SOCKET_IDLE_SECONDS;
 use neonpro_contract::wire::{Bye, ByeCode, Frame, PROTOCOL};
+use std::collections::VecDeque;
 
 /// How long connecting and greeting may take, ms.
 const HANDSHAKE_MS: u64 = 15_000;
@@ -30,6 +31,8 @@ enum Phase {
     /// Connecting and greeting, until a deadline.
     Greeting {
         until_ms: u64,
+        /// What came behind the welcome while that is being written.
+        early: Option<VecDeque<(Frame, u64)>>,
     },
     Live(Live),
     Stopped,
@@ -79,7 +82,7 @@ impl Machine {
     pub fn deadline_ms(&self) -> Option<u64> {
         match &self.phase {
             Phase::Waiting { .. } if self.jobs > 0 => None,
-            Phase::Waiting { until_ms } | Phase::Greeting { until_ms } => Some(*until_ms),
+            Phase::Waiting { until_ms } | Phase::Greeting { until_ms, .. } => Some(*until_ms),
             Phase::Live(_) if self.pinged => Some(self.heard_ms.saturating_add(IDLE_MS)),
             Phase::Live(_) => Some(self.heard_ms.saturating_add(PING_MS)),
             Phase::Offline | Phase::Stopped | Phase::Ended => None,
@@ -147,7 +150,7 @@ impl Machine {
     fn tick(&mut self, now_ms: u64, random: u64) -> Vec<Action> {
         match self.phase {
             Phase::Waiting { until_ms } if now_ms >= until_ms => self.try_to_connect(now_ms),
-            Phase::Greeting { until_ms } if now_ms >= until_ms => {
+            Phase::Greeting { until_ms, .. } if now_ms >= until_ms => {
                 self.retry_later("timed_out", None, now_ms, random)
             }
             Phase::Live(_) if self.pinged && now_ms >= self.heard_ms.saturating_add(IDLE_MS) => {
@@ -166,7 +169,7 @@ impl Machine {
         if self.jobs > 0 {
             return Vec::new();
         }
-        self.phase = Phase::Greeting { until_ms: now_ms.saturating_add(HANDSHAKE_MS) };
+        self.phase = Phase::Greeting { until_ms: now_ms.saturating_add(HANDSHAKE_MS), early: None };
         vec![Action::Connect]
     }
 
@@ -197,7 +200,22 @@ impl Machine {
                     self.stop("version")
                 }
             }
-            (Phase::Greeting { .. }, Frame::Welcome(welcome)) => vec![Action::Open(welcome)],
+            (Phase::Greeting { early: early @ None, .. }, Frame::Welcome(welcome)) => {
+                *early = Some(VecDeque::new());
+                vec![Action::Open(welcome)]
+            }
+            // The server does not wait until the welcome was written here. Its credit bounds what it sends.
+            (
+                Phase::Greeting { early: Some(early), .. },
+                frame @ (Frame::Page(_)
+                | Frame::Rows(_)
+                | Frame::Repair(_)
+                | Frame::Audited(_)
+                | Frame::Received(_)),
+            ) => {
+                early.push_back((frame, bytes));
+                Vec::new()
+            }
             (
                 Phase::Live(live),
                 frame @ (Frame::Page(_) | Frame::Rows(_) | Frame::Repair(_) | Frame::Fates(_)),
@@ -231,9 +249,8 @@ impl Machine {
     }
 
     fn opened(&mut self, opened: super::session::Opened, now_ms: u64) -> Vec<Action> {
-        if !matches!(self.phase, Phase::Greeting { .. }) {
-            return self.tick(now_ms, 0);
-        }
+        let Phase::Greeting { early, .. } = &mut self.phase else { return self.tick(now_ms, 0) };
+        let early = early.take().unwrap_or_default();
         self.state.sessions = self.state.sessions.saturating_add(1);
         self.state.cursor = opened.cursor;
         if opened.start_over {
@@ -244,8 +261,11 @@ impl Machine {
         }
         self.state.problem = None;
         let mut live = Live::new(&opened);
-        let actions = live.next();
+        let mut actions = live.next();
         self.phase = Phase::Live(live);
+        for (frame, bytes) in early {
+            actions.extend(self.frame(frame, bytes, now_ms, 0));
+        }
         actions
     }
 

@@ -119,7 +119,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     tx.meta.stopped = None;
     tx.meta.people.clone_from(&welcome.people);
     outbox::mark_unanswered_unknown(&tx.sql)?;
-    let kept_since = now_us.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
+    let kept_since = welcome.now.0.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
     intents::purge_accepted_before(&tx.sql, kept_since)?;
 
     let epoch: [u8; 16] = *welcome.epoch;
@@ -128,6 +128,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     super::audit::welcome(tx, welcome.checkpoint.as_deref(), welcome.audit_agrees, restored)?;
     if restored {
         intents::requeue_accepted(&tx.sql, kept_since)?;
+        forget_numbers(tx)?;
         start_over(tx)?;
     }
     if tx.meta.cursor < 0 {
@@ -172,6 +173,14 @@ fn start_over(tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
     tx.meta.bootstrap = Some(Bootstrap::new(again, seen));
     tx.sql.execute("DELETE FROM sync_seen", [])?;
     tx.touch(STATUS);
+    Ok(())
+}
+
+/// Feed numbers of before a restore say nothing any more: what comes after it may have smaller ones.
+fn forget_numbers(tx: &Tx<'_>) -> Result<(), ReplicaError> {
+    for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic) {
+        tx.sql.execute(&format!("UPDATE {} SET feed_seq = 0 WHERE feed_seq > 0", table.name), [])?;
+    }
     Ok(())
 }
 

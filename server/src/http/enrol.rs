@@ -93,7 +93,7 @@ async fn enrol(state: AppState, form: EnrolForm) -> Result<Enrolled, EnrolError>
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || form.app.len() > NAME_CHARS_MAX {
         return Err(EnrolError::Invalid);
     }
-    let now = clock::now();
+    let now = state.clock.now();
     let device = DeviceId(clock::fresh_id(now));
     let used = state.store.mark_enrolment_used(&hash(&form.code), device, now).await?;
     let (clinic, grant) = used.ok_or(EnrolError::Code)?;

@@ -1,6 +1,5 @@
 //! Signs what was added to the audits: now and then, and once more when the server stops.
 
-use crate::clock;
 use crate::state::AppState;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ async fn attest(state: &AppState, always: bool) {
         Err(error) => return tracing::warn!(%error, "listing clinics failed; the next round tries again"),
     };
     for clinic in clinics {
-        if let Err(error) = state.notary.attest(&state.store, clinic, clock::now(), always).await {
+        if let Err(error) = state.notary.attest(&state.store, clinic, state.clock.now(), always).await {
             tracing::warn!(%clinic, %error, "making a checkpoint failed; the next round tries again");
         }
     }

@@ -28,7 +28,7 @@ pub(super) async fn run(state: AppState) {
             () = state.stopping() => return,
         };
         for clinic in moved {
-            match settle_shares(&state.store, clinic, crate::clock::now()).await {
+            match settle_shares(&state.store, clinic, state.clock.now()).await {
                 Ok(told) => told.into_iter().for_each(|clinic| state.merger.wake(clinic)),
                 Err(error) => {
                     tracing::warn!(%clinic, %error, "settling shares failed; the next round tries again")

@@ -71,7 +71,7 @@ pub(super) async fn authenticate(
 /// Notes the device and says where its clinic stands.
 pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Result<Welcome, ByeCode>> {
     let server = state.store.load_server_row().await?;
-    let now = clock::now();
+    let now = state.clock.now();
     let mut scoped = state.store.begin(&caller.actor).await?;
     let hello = &caller.hello;
     let seen =
@@ -95,7 +95,7 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         protocol: PROTOCOL,
         clinic: ClinicId(caller.actor.clinic().0),
         audience: caller.actor.audience(),
-        now: clock::now(),
+        now: state.clock.now(),
         epoch: server.epoch.into_bytes().into(),
         head: head.seq,
         digest: head.digest(caller.actor.audience()),
@@ -122,5 +122,5 @@ async fn contradicted(state: &AppState, caller: &Caller, held: &Checkpoint) -> S
     }
     tracing::error!(%clinic, size = held.size, "a tablet holds a checkpoint the audit does not agree with");
     let sides = json!({ "size": held.size, "at_us": held.at.0, "device": caller.hello.device });
-    open_item(&state.store, clinic, "audit_forked", sides, clock::now()).await
+    open_item(&state.store, clinic, "audit_forked", sides, state.clock.now()).await
 }

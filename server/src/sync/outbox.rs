@@ -3,9 +3,8 @@
 //! Invariant: once a session was cut, nothing but its goodbye is sent, however slow the peer is.
 
 use super::live::Cut;
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::SinkExt;
-use futures_util::stream::SplitSink;
+use axum::extract::ws::Message;
+use futures_util::{Sink, SinkExt};
 use neonpro_contract::wire::{Bye, ByeCode, Frame};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -29,7 +28,7 @@ pub(super) struct Closed;
 
 impl Outbox {
     /// Starts the task that owns the socket's sending half.
-    pub fn open(sink: SplitSink<WebSocket, Message>) -> (Self, tokio::task::JoinHandle<()>) {
+    pub fn open(sink: impl Sink<Message> + Send + Unpin + 'static) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, frames) = mpsc::channel::<Vec<u8>>(FRAMES);
         let cut = Cut::new();
         let task = tokio::spawn(write(sink, frames, cut.clone()));
@@ -51,7 +50,11 @@ impl Outbox {
     }
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut frames: mpsc::Receiver<Vec<u8>>, cut: Cut) {
+async fn write(
+    mut sink: impl Sink<Message> + Send + Unpin + 'static,
+    mut frames: mpsc::Receiver<Vec<u8>>,
+    cut: Cut,
+) {
     let bye = loop {
         let frame = tokio::select! {
             biased;

@@ -8,7 +8,6 @@ use super::handshake::Caller;
 use super::outbox::Outbox;
 use super::{page, purges, repair};
 use crate::actor::Actor;
-use crate::clock;
 use crate::state::AppState;
 use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::ids::DeviceId;
@@ -179,9 +178,10 @@ impl Puller {
     async fn wait(&mut self) {
         let poll = Duration::from_secs(FEED_POLL_SECONDS);
         let changed = tokio::select! {
+            biased;
             changed = self.head.changed() => changed.is_ok(),
             () = self.signals.wake.notified() => true,
-            () = tokio::time::sleep(poll) => {
+            () = self.state.clock.sleep(poll) => {
                 self.save_cursor().await;
                 true
             }
@@ -286,7 +286,8 @@ impl Puller {
             return Ok(());
         }
         self.first_sync = false;
-        purges::note_first_sync(&self.state.store, &self.actor, self.device, began_at).await
+        let now = self.state.clock.now();
+        purges::note_first_sync(&self.state.store, &self.actor, self.device, began_at, now).await
     }
 
     async fn send_repair(&mut self, buckets: &Buckets) -> StoreResult<Step> {
@@ -321,7 +322,7 @@ impl Puller {
         }
         let saved = async {
             let mut scoped = self.state.store.begin(&self.actor).await?;
-            scoped.mark_device_cursor(self.device, cursor, clock::now()).await?;
+            scoped.mark_device_cursor(self.device, cursor, self.state.clock.now()).await?;
             scoped.commit().await
         };
         match saved.await {

@@ -4,7 +4,6 @@
 
 use super::handshake::Caller;
 use crate::actor::Actor;
-use crate::clock;
 use crate::reconcile::purges;
 use crate::store::audit::AuditRecord;
 use crate::store::{Scoped, Store, StoreResult};
@@ -14,8 +13,13 @@ use neonpro_contract::wire::{Receipts, Received};
 use serde_json::json;
 
 /// Keeps a device's receipts.
-pub(super) async fn keep(store: &Store, caller: &Caller, receipts: &Receipts) -> StoreResult<Received> {
-    let (device, now) = (caller.hello.device, clock::now());
+pub(super) async fn keep(
+    store: &Store,
+    caller: &Caller,
+    receipts: &Receipts,
+    now: ServerInstant,
+) -> StoreResult<Received> {
+    let device = caller.hello.device;
     let mut scoped = store.begin(&caller.actor).await?;
     scoped.mark_purged(device, &receipts.receipts, now).await?;
     let seqs: Vec<i64> = receipts.receipts.iter().map(|receipt| receipt.seq).collect();
@@ -33,8 +37,8 @@ pub(super) async fn note_first_sync(
     actor: &Actor,
     device: DeviceId,
     began_at: i64,
+    now: ServerInstant,
 ) -> StoreResult<()> {
-    let now = clock::now();
     let mut scoped = store.begin(actor).await?;
     scoped.mark_purged_by_first_sync(device, began_at, now).await?;
     purges::settle(&mut scoped, now).await?;

@@ -4,7 +4,6 @@
 
 use super::handshake::Caller;
 use super::outbox::Outbox;
-use crate::clock;
 use crate::state::AppState;
 use crate::store::StoreResult;
 use crate::store::audit::AuditRecord;
@@ -44,7 +43,7 @@ async fn append(state: &AppState, caller: &Caller, reads: Vec<Read>) -> StoreRes
     let device = caller.hello.device.0;
     let entries = reads.into_iter().map(|read| (entry(device, &read), Uuid::from_bytes(*read.id))).collect();
     let mut scoped = state.store.begin(&caller.actor).await?;
-    scoped.append_reads(entries, clock::now()).await?;
+    scoped.append_reads(entries, state.clock.now()).await?;
     scoped.commit().await
 }
 

@@ -11,9 +11,8 @@ use super::purges;
 use super::reads;
 use crate::merge::{Incoming, MergeError};
 use crate::state::AppState;
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
+use axum::extract::ws::Message;
+use futures_util::{Sink, Stream, StreamExt};
 use neonpro_contract::limits::{
     PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, RECEIPTS_MAX, SOCKET_IDLE_SECONDS,
 };
@@ -31,8 +30,11 @@ const BUSY_RETRY_MS: u32 = 500;
 
 type Pending = oneshot::Receiver<Result<Vec<EditFate>, MergeError>>;
 
-/// Serves one socket until it closes.
-pub async fn run(socket: WebSocket, state: AppState) {
+/// Serves one socket until it closes: axum's, or any other line of the same messages.
+pub async fn run<Socket, Failed>(socket: Socket, state: AppState)
+where
+    Socket: Stream<Item = Result<Message, Failed>> + Sink<Message> + Send + 'static,
+{
     let metrics = Arc::clone(&state.metrics);
     metrics.sessions.inc();
     let (sink, mut stream) = socket.split();
@@ -52,17 +54,17 @@ pub async fn run(socket: WebSocket, state: AppState) {
 }
 
 /// Challenge, hello, welcome. `Err(None)` when the peer simply left.
-async fn open(
-    stream: &mut SplitStream<WebSocket>,
+async fn open<Failed>(
+    stream: &mut (impl Stream<Item = Result<Message, Failed>> + Unpin),
     outbox: &Outbox,
     state: &AppState,
 ) -> Result<(Caller, Seat), Option<ByeCode>> {
     let challenge = handshake::challenge().ok_or(Some(ByeCode::Internal))?;
     outbox.send(&Frame::Challenge(challenge.clone())).await.map_err(|_| None)?;
-    let hello = match tokio::time::timeout(HELLO_LIMIT, next_frame(stream, state)).await {
-        Ok(Some(Ok(Frame::Hello(hello)))) => hello,
-        Ok(None) => return Err(None),
-        Ok(Some(_)) | Err(_) => return Err(Some(ByeCode::Protocol)),
+    let hello = match state.clock.within(HELLO_LIMIT, next_frame(stream, state)).await {
+        Some(Some(Ok(Frame::Hello(hello)))) => hello,
+        Some(None) => return Err(None),
+        Some(Some(_)) | None => return Err(Some(ByeCode::Protocol)),
     };
     let seat = state.live.enter(hello.device, outbox.cut.clone());
     let task_state = state.clone();
@@ -91,9 +93,9 @@ async fn open(
     }
 }
 
-async fn serve(
+async fn serve<Failed>(
     caller: Caller,
-    mut stream: SplitStream<WebSocket>,
+    mut stream: impl Stream<Item = Result<Message, Failed>> + Unpin,
     outbox: &Outbox,
     state: &AppState,
 ) -> Option<ByeCode> {
@@ -110,13 +112,14 @@ async fn serve(
             // The writer has said goodbye.
             _ = outbox.cut.ended() => break None,
             () = signals.closing() => break signals.reason(),
-            frame = next_frame(&mut stream, state) => frame,
             () = state.stopping() => break Some(ByeCode::Restarting),
+            frame = next_frame(&mut stream, state) => frame,
         };
         match frame {
             None => break None,
             Some(Ok(Frame::Push(push))) => match take(push, &caller, state) {
                 Ok(pending) => tokio::select! {
+                    biased;
                     _ = outbox.cut.ended() => break None,
                     sent = unanswered.send(pending) => if sent.is_err() { break None },
                 },
@@ -178,7 +181,8 @@ async fn keep(
         return Err(Some(ByeCode::Protocol));
     }
     let (state, caller) = (state.clone(), Arc::clone(caller));
-    let kept = tokio::spawn(async move { purges::keep(&state.store, &caller, &receipts).await });
+    let kept =
+        tokio::spawn(async move { purges::keep(&state.store, &caller, &receipts, state.clock.now()).await });
     match kept.await {
         Ok(Ok(received)) => outbox.send(&Frame::Received(received)).await.map(drop).map_err(|_| None),
         Ok(Err(error)) => {
@@ -209,10 +213,13 @@ async fn answer(mut fates: mpsc::Receiver<Pending>, outbox: Outbox) {
 }
 
 /// The next frame. `None` when the peer left or fell silent, `Err` for bytes that are no frame.
-async fn next_frame(stream: &mut SplitStream<WebSocket>, state: &AppState) -> Option<Result<Frame, ()>> {
+async fn next_frame<Failed>(
+    stream: &mut (impl Stream<Item = Result<Message, Failed>> + Unpin),
+    state: &AppState,
+) -> Option<Result<Frame, ()>> {
     let idle = Duration::from_secs(SOCKET_IDLE_SECONDS.saturating_mul(2));
     loop {
-        let message = tokio::time::timeout(idle, stream.next()).await.ok()??;
+        let message = state.clock.within(idle, stream.next()).await??;
         match message.ok()? {
             Message::Binary(bytes) => {
                 state.metrics.bytes_received.inc_by(bytes.len() as u64);

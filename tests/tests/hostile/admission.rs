@@ -7,7 +7,7 @@ use neonpro_server::admission::{
     Admission, AdmissionConfig, AdmissionError, Base, Batch, DEATHS_PER_EDIT, GUILTY_PER_DEVICE_MAX, Step,
     Verdict, WORKER_MEMORY_BYTES_MAX,
 };
-use neonpro_server::clock::{fresh_id, now};
+use neonpro_server::clock::{Clock, fresh_id, now};
 use neonpro_server::merge::{Incoming, MergeError, Merger};
 use neonpro_server::telemetry::Metrics;
 use neonpro_tests::device::{Device, document, put};
@@ -87,7 +87,7 @@ async fn a_device_that_goes_on_killing_workers_is_no_longer_tried_in_that_group(
     edits.push(bad.new_patient(author, fresh_id(now()), None));
     edits.push(good.new_patient(author, fresh_id(now()), None));
     let (admission, metrics) = pool(AdmissionConfig { workers: 1, ..admission_workers() });
-    let merger = Merger::new(world.store().clone(), Arc::clone(&metrics), admission);
+    let merger = Merger::new(world.store().clone(), Arc::clone(&metrics), admission, Clock::system());
     let fates = merger.enqueue(clinic, edits).unwrap().await.unwrap().unwrap();
     let (last, rest) = fates.split_last().unwrap();
     assert!(rest.iter().all(|told| told.fate == ADMISSION_FAILED), "{rest:?}");
@@ -208,7 +208,7 @@ async fn without_a_worker_nothing_is_merged_and_the_push_is_told_to_come_back() 
         let (admission, metrics) = pool(workers);
         let refused = admission.check().await;
         assert!(matches!(refused, Err(AdmissionError::Start(_) | AdmissionError::Greeting)), "{program}");
-        let merger = Merger::new(world.store().clone(), metrics, admission);
+        let merger = Merger::new(world.store().clone(), metrics, admission, Clock::system());
         let told = merger.enqueue(clinic, vec![edit.clone()]).unwrap().await.unwrap();
         assert_eq!(told, Err(MergeError::Busy), "{program}");
     }

@@ -403,3 +403,26 @@ fn receipts_of_an_earlier_session_are_told_when_the_next_one_opens() {
     // A reader holds on to the log: nothing can be told yet, and that holds up nothing else.
     assert_eq!(names(&machine.on(Event::Purged(Vec::new()), 5, 0)), ["confirm"]);
 }
+
+#[test]
+fn what_comes_before_the_welcome_is_written_waits_for_it() {
+    let mut machine = Machine::new(true, Retry::Forever);
+    machine.on(Event::Tick, 0, 0);
+    machine.on(challenge(), 1, 0);
+    machine.on(Event::Greeted, 2, 0);
+    assert_eq!(names(&machine.on(welcome(9), 3, 0)), ["open"]);
+    assert!(machine.on(page(5, 7, None), 4, 0).is_empty());
+    assert!(machine.on(page(7, 9, Some(Digest(0))), 4, 0).is_empty());
+    assert_eq!(names(&machine.on(Event::Opened(opened(5, 9)), 5, 0)), ["take", "apply"]);
+    assert_eq!(names(&machine.on(applied(7), 6, 0)), ["ack", "apply"]);
+    assert_eq!(machine.state().problem, None);
+}
+
+#[test]
+fn a_page_before_any_welcome_is_out_of_turn() {
+    let mut machine = Machine::new(true, Retry::Forever);
+    machine.on(Event::Tick, 0, 0);
+    machine.on(challenge(), 1, 0);
+    assert_eq!(names(&machine.on(page(5, 7, None), 2, 0)), ["disconnect"]);
+    assert_eq!(machine.state().problem.as_deref(), Some("protocol"));
+}

@@ -33,3 +33,40 @@ fn tablets_give_a_restored_server_the_edits_it_lacks() {
     assert_eq!(tablet.replica.status().unwrap().waiting.edits, 0);
     assert!(tablet.replica.attention().unwrap().is_empty());
 }
+
+#[test]
+fn feed_numbers_of_before_a_restore_do_not_outlive_it() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    for n in 0..5 {
+        tablet.put(ASSISTANT, "patients", ANA, "phone", json!(n.to_string()));
+    }
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    let other = synced(7, &mut restored);
+    other.put(ASSISTANT, "patients", ANA, "address", json!("Rua Nova, 1"));
+    other.sync(&mut restored);
+    while tablet.open(&restored).start_over {}
+    tablet.pull(&restored, 4);
+    let number = |tablet: &crate::testing::world::Tablet| {
+        tablet.replica.stored_row("patients", ANA).unwrap().unwrap().stamp.feed_seq
+    };
+    assert_eq!(number(&tablet), Some(1));
+}
+
+#[test]
+fn a_clock_that_jumped_drops_nothing_a_restored_server_may_lack() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    tablet.put(ASSISTANT, "patients", ANA, "phone", json!("antes do salto"));
+    tablet.sync(&mut current);
+    tablet.hand.advance_us(400 * neonpro_contract::time::US_PER_DAY);
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert_eq!(restored.row("patients", ANA).get("phone").as_text(), Some("antes do salto"));
+}

@@ -1,0 +1,139 @@
+//! The server of a world: the product's own code over a database of its own, and what an operator or a crash does to it.
+
+use super::tablet::Tablet;
+use super::time::Time;
+use crate::cluster::{self, TestDatabase};
+use crate::process::admission_workers;
+use neonpro_contract::ids::ClinicId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_server::actor::Actor;
+use neonpro_server::admission::Admission;
+use neonpro_server::audit::Notary;
+use neonpro_server::authority;
+use neonpro_server::demo::{DemoClinic, DemoNetwork, DemoSize};
+use neonpro_server::state::AppState;
+use neonpro_server::store::authority::Grant;
+use neonpro_server::telemetry::Metrics;
+use sqlx_core::executor::Executor;
+use sqlx_core::sql_str::AssertSqlSafe;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{OnceCell, watch};
+use uuid::Uuid;
+
+/// When every world begins: 2026-03-02, 11:00 in São Paulo (µs).
+pub const START_US: i64 = 1_772_460_000_000_000;
+const TEMPLATE: &str = "sim_template";
+/// Commits need not survive a power loss of this machine.
+const SETTINGS: [(&str, &str); 1] = [("synchronous_commit", "off")];
+
+async fn network() -> &'static DemoNetwork {
+    static NETWORK: OnceCell<DemoNetwork> = OnceCell::const_new();
+    let size = DemoSize { patients: 24, days_before: 1, days_after: 1 };
+    NETWORK.get_or_init(|| cluster::template(TEMPLATE, 7, ServerInstant(START_US), size)).await
+}
+
+/// The server.
+pub struct Node {
+    pub database: TestDatabase,
+    network: &'static DemoNetwork,
+    /// The server's time.
+    pub time: Time,
+    state: Option<AppState>,
+    notary: Arc<Notary>,
+    stop: watch::Sender<bool>,
+    backup: Option<String>,
+}
+
+impl Node {
+    /// A running server on a fresh database.
+    pub async fn start(dir: &Path) -> Self {
+        let network = network().await;
+        let database = TestDatabase::copy_of(TEMPLATE, &SETTINGS).await;
+        let mut node = Self {
+            database,
+            network,
+            time: Time::default(),
+            notary: Arc::new(Notary::open(&Notary::key_in(dir)).unwrap()),
+            state: None,
+            stop: watch::Sender::new(false),
+            backup: None,
+        };
+        node.up();
+        node
+    }
+
+    #[must_use]
+    pub fn clinics(&self) -> &'static [DemoClinic] {
+        &self.network.clinics
+    }
+
+    /// The true time (µs since the epoch) so many µs after the beginning.
+    #[must_use]
+    pub fn at_us(&self, since_start_us: i64) -> i64 {
+        START_US + since_start_us
+    }
+
+    /// Starts; nothing is remembered but the database.
+    pub fn up(&mut self) {
+        self.stop = watch::Sender::new(false);
+        let metrics = Arc::new(Metrics::default());
+        let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
+        let (clock, notary) = (self.time.clock(), Arc::clone(&self.notary));
+        let store = self.database.store.clone();
+        self.state = Some(AppState::new(store, metrics, notary, admission, clock, self.stop.subscribe()));
+    }
+
+    /// Says goodbye to every session.
+    pub fn say_goodbye(&mut self) {
+        self.state = None;
+        self.stop.send_replace(true);
+    }
+
+    /// What new sessions are served with; `None` while it is down.
+    #[must_use]
+    pub fn state(&self) -> Option<AppState> {
+        self.state.clone()
+    }
+
+    /// Makes a tablet known.
+    pub async fn enrol(&self, clinic: ClinicId, tablet: &Tablet) {
+        let key = tablet.replica.identity().signing_key.public_key();
+        let mut scoped = self.database.store.begin(&Actor::system(clinic)).await.unwrap();
+        let grant = Grant::to_members(tablet.audience);
+        scoped
+            .append_device(tablet.device, &tablet.name, &key, &grant, ServerInstant(START_US))
+            .await
+            .unwrap();
+        scoped.commit().await.unwrap();
+    }
+
+    /// Revokes a tablet, as an operator would.
+    pub async fn revoke(&self, tablet: &Tablet, at_us: i64) {
+        let clinic = self.clinics()[tablet.clinic].id;
+        let now = ServerInstant(self.at_us(at_us));
+        authority::revoke(&self.database.store, clinic, tablet.device, now).await.unwrap();
+    }
+
+    /// Makes a backup. Whoever was connected must be gone.
+    pub async fn back_up(&mut self) {
+        if let Some(old) = self.backup.take() {
+            self.database.forget(&old).await;
+        }
+        self.backup = Some(self.database.backup().await);
+    }
+
+    #[must_use]
+    pub fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Puts the backup back and changes the epoch, as the operator's guide says.
+    pub async fn restore(&mut self, epoch: Uuid) {
+        let Some(backup) = self.backup.take() else { return };
+        self.database.restore(&backup).await;
+        let mut admin = self.database.admin().await;
+        let sql = format!("update sync.server set epoch = '{epoch}'");
+        admin.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+}

@@ -1,0 +1,121 @@
+//! What is looked at while things happen: bytes on the line, and a tablet after each piece of work.
+
+use super::world::World;
+use neonpro_client_core::Edited;
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::wire::{Frame, unpack};
+
+/// A frame the server sent to a tablet: nothing of another clinic may be in it.
+pub fn frame(world: &mut World, tablet: usize, bytes: &[u8]) {
+    let Ok(frame) = Frame::decode(bytes) else {
+        return world.violated("the server sent bytes that are no frame".to_owned());
+    };
+    let body = match &frame {
+        Frame::Page(page) => unpack(&page.body),
+        Frame::Rows(rows) => unpack(&rows.body),
+        Frame::Repair(repair) => unpack(&repair.body),
+        _ => Ok(Vec::new()),
+    };
+    let body = body.unwrap_or_default();
+    let own = world.tablets[tablet].clinic;
+    for clinic in (0..world.canaries.len()).filter(|clinic| *clinic != own) {
+        let canary = world.canaries[clinic].as_bytes();
+        if contains(bytes, canary) || contains(&body, canary) {
+            let what = format!(
+                "I7: {} got bytes of clinic {clinic} in a {}",
+                world.tablets[tablet].name,
+                frame.name()
+            );
+            world.violated(what);
+        }
+    }
+    if contains(&body, world.canaries[own].as_bytes()) {
+        world.reached.add("canary seen by its own clinic");
+    }
+    tell(world, tablet, &frame);
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+fn tell(world: &mut World, tablet: usize, frame: &Frame) {
+    let name = world.tablets[tablet].name.clone();
+    match frame {
+        Frame::Fates(fates) => {
+            let mut words = Vec::new();
+            for answer in &fates.fates {
+                if let Some(edit) = answer.edit {
+                    world.ledger.told(edit, &answer.fate);
+                }
+                let code = answer.fate.set_aside().map_or("", Code::as_str);
+                words.push(format!("{} {code}", answer.fate.as_str()).trim().to_owned());
+                note_fate(world, &answer.fate);
+            }
+            world.note(&format!("{name} is told {}", words.join(", ")));
+        }
+        Frame::Page(page) => {
+            world.note(&format!("{name} is sent page {}..{}", page.from, page.to));
+        }
+        Frame::Repair(_) => {
+            world.reached.add("digests differed, repaired");
+            world.note(&format!("{name} is sent a repair"));
+        }
+        Frame::Bye(bye) => {
+            world.reached.add(&format!("bye {}", bye.code.as_str()));
+            world.note(&format!("{name} is told bye {}", bye.code.as_str()));
+        }
+        Frame::Rows(rows) => world.note(&format!("{name} is sent rows, {} done", rows.done)),
+        other => world.note(&format!("{name} is sent {}", other.name())),
+    }
+}
+
+fn note_fate(world: &mut World, fate: &Fate) {
+    let name = match fate {
+        Fate::Accepted { .. } => "fate accepted".to_owned(),
+        Fate::Duplicate { .. } => "fate duplicate".to_owned(),
+        Fate::Held { .. } => "fate held".to_owned(),
+        Fate::Rebase { .. } => "fate rebase (pending edit on a flattened document)".to_owned(),
+        Fate::Quarantined { code } => format!("quarantined {}", code.as_str()),
+        Fate::Refused { code } => format!("refused {}", code.as_str()),
+    };
+    world.reached.add(&name);
+}
+
+/// An edit was just acknowledged: its author must see it.
+pub fn written(world: &mut World, tablet: usize, edited: &Edited) {
+    for changed in &edited.records {
+        let shown = world.tablets[tablet].replica.row(changed.table, changed.id).unwrap();
+        if shown.as_ref() != Some(&changed.row) {
+            let what =
+                format!("I5: {} does not show its own edit of {}", world.tablets[tablet].name, changed.table);
+            world.violated(what);
+        }
+    }
+}
+
+/// A piece of work on a tablet's file is done: its cursor only moves forwards, or back to a first sync.
+pub fn after_work(world: &mut World, tablet: usize) {
+    let known = &world.tablets[tablet];
+    let status = known.replica.status().unwrap();
+    let (before, generation) = (known.cursor, known.generation);
+    let queued = if status.generation > generation { known.queued() } else { 0 };
+    let name = known.name.clone();
+    if status.cursor < before && status.cursor >= 0 {
+        world.violated(format!("I5: the cursor of {name} went from {before} back to {}", status.cursor));
+    }
+    if status.cursor < 0 && before >= 0 {
+        world.reached.add("reseed");
+        world.note(&format!("{name} fetches everything again"));
+    }
+    if status.generation > generation {
+        world.reached.add("actor rotation");
+        if queued >= 3 {
+            world.reached.add("rebase with three or more edits after the one set aside");
+        }
+        world.note(&format!("{name} takes generation {}", status.generation));
+    }
+    let known = &mut world.tablets[tablet];
+    known.cursor = status.cursor;
+    known.generation = status.generation;
+}
