@@ -17,10 +17,12 @@ pub mod heads;
 pub mod items;
 pub mod literal;
 pub mod load;
+pub mod made;
 pub mod matters;
 pub mod receipts;
 pub mod reference;
 pub mod scope;
+pub mod set_aside;
 pub mod shares;
 pub mod unnumbered;
 

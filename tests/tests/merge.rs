@@ -15,8 +15,10 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod innocent;
     mod scope;
     mod scope_sql;
+    mod set_aside;
     mod shares;
     mod withdrawal;
 }

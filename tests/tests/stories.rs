@@ -15,8 +15,10 @@ mod stories {
     mod boundaries;
     mod consent;
     mod convergence;
+    mod copies;
     mod epochs;
     mod revocation;
     mod scope;
+    mod set_aside;
     mod shares;
 }

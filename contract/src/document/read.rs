@@ -112,6 +112,18 @@ impl Document {
             .collect()
     }
 
+    /// Whether a place of an object field holds several different values, written by people who had not seen each other:
+    /// all but one of them are not shown.
+    #[must_use]
+    pub fn is_contested(&self, name: &str) -> bool {
+        let Ok(Some((automerge::Value::Object(_), object))) = self.doc.get(ROOT, name) else { return false };
+        let keys: Vec<String> = self.doc.keys(&object).collect();
+        keys.iter().any(|key| {
+            let values = self.doc.get_all(&object, key.as_str()).unwrap_or_default();
+            values.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a != b))
+        })
+    }
+
     fn read_text(&self, field: &'static Field, object: &ObjId) -> Result<Value, DocumentError> {
         let text = self.doc.text(object).map_err(|_| DocumentError::WrongType(field.name))?;
         Ok(if text.is_empty() { Value::Null } else { Value::Text(text) })
@@ -242,7 +254,7 @@ fn dispute(field: &'static Field, candidates: &[Candidate]) -> Option<Dispute> {
     Some(Dispute { field, values })
 }
 
-fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
+pub(super) fn from_scalar(scalar: &ScalarValueRef<'_>, column: Column) -> Option<Value> {
     Some(match (scalar, column) {
         (ScalarValueRef::Null, _) => Value::Null,
         (ScalarValueRef::Boolean(flag), Column::Bool) => Value::Bool(*flag),

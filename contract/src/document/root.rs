@@ -4,8 +4,9 @@
 //! texts, sets and maps merge. Built once per process and cloned.
 
 use super::DocumentError;
-use crate::catalogue::{CATALOGUE_VERSION, FacetId, Kind, TABLES, Table, TableId};
+use crate::catalogue::{CATALOGUE_VERSION, FacetId, Field, Kind, TABLES, Table, TableId};
 use crate::edit::DocumentId;
+use automerge::legacy::{Key, OpId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, AutoCommit, ObjType, ROOT};
 use std::collections::BTreeMap;
@@ -19,6 +20,21 @@ static ROOTS: OnceLock<BTreeMap<(TableId, FacetId), AutoCommit>> = OnceLock::new
 /// A fresh copy of the document that only has its root change.
 pub(super) fn document(id: &DocumentId) -> Result<AutoCommit, DocumentError> {
     ROOTS.get_or_init(build_all).get(&(id.table, id.facet)).cloned().ok_or(DocumentError::UnknownFacet)
+}
+
+/// The containers of a facet's text, set and object fields, by the operation that made them.
+pub(super) fn containers(id: &DocumentId) -> Option<BTreeMap<OpId, &'static Field>> {
+    let table = id.table()?;
+    let mut doc = document(id).ok()?;
+    let change = doc.get_changes(&[]).into_iter().next()?.decode();
+    let mut found = BTreeMap::new();
+    for (counter, op) in (change.start_op.get()..).zip(&change.operations) {
+        if let (OpType::Make(_), Key::Map(name)) = (&op.action, &op.key) {
+            let (_, field) = table.field(name)?;
+            found.insert(OpId(counter, change.actor_id.clone()), field);
+        }
+    }
+    Some(found)
 }
 
 fn build_all() -> BTreeMap<(TableId, FacetId), AutoCommit> {

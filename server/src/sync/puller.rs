@@ -225,9 +225,21 @@ impl Puller {
         self.head.mark_unchanged();
         self.note_first_sync().await?;
         let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
+        if self.cursor < 0 {
+            // After a first sync the feed begins where the tablet says its rows stand.
+            self.cursor = self.signals.cursor.load(Ordering::Relaxed);
+            if self.cursor < 0 {
+                scoped.commit().await?;
+                return Ok(Step::Nothing);
+            }
+        }
         let built = page::next(&mut scoped, self.cursor).await?;
         scoped.commit().await?;
-        let Some(page) = built else { return Ok(Step::Nothing) };
+        let page = match built {
+            page::Next::Page(page) => page,
+            page::Next::AtHead => return Ok(Step::Nothing),
+            page::Next::Pruned => return Ok(Step::Close(ByeCode::Reseed)),
+        };
         self.cursor = page.to;
         self.state.metrics.pages.inc();
         self.send(&Frame::Page(page)).await
