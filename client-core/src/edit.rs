@@ -65,6 +65,8 @@ pub(crate) struct Given<'a> {
     pub fresh: &'a mut dyn FnMut() -> RecordId,
     /// Capture of an earlier act that is done again; `None` for now.
     pub capture: Option<Capture>,
+    /// The place of the set-aside edit that is taken up again under its id.
+    pub again: Option<i64>,
 }
 
 /// Takes a draft.
@@ -98,7 +100,10 @@ pub(crate) fn perform(tx: &mut Tx<'_>, draft: &Draft, given: Given<'_>) -> Resul
     crash::point("edit.after_changes");
 
     let sealed = seal::seal(&tx.identity, &intent, &changes)?;
-    let n = intents::append(&tx.sql, &intent, &changes, &sealed.envelope, &sealed.signature)?;
+    let n = match given.again {
+        Some(n) => intents::mark_taken_up(&tx.sql, n, &intent, &changes, &sealed)?,
+        None => intents::append(&tx.sql, &intent, &changes, &sealed.envelope, &sealed.signature)?,
+    };
     crash::point("edit.after_intent");
     for change in &changes {
         batch.document(&tx.sql, change.document)?.push_pending(n, change);

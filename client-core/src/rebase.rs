@@ -4,7 +4,7 @@
 //! be with the server, unanswered, is never expressed anew under a new actor: its fate is awaited first.
 
 use crate::edit::{OnNothing, express, seal};
-use crate::error::ReplicaError;
+use crate::error::{EditRejected, ReplicaError};
 use crate::project::Batch;
 use crate::store::intents::{self, Reexpressed, State, StoredIntent};
 use crate::store::{Tx, changes};
@@ -24,27 +24,107 @@ pub(crate) fn roll_back(tx: &mut Tx<'_>, now_us: i64) -> Result<bool, ReplicaErr
     if rejected.is_empty() || intents::any_in_state(&tx.sql, &[State::Sent, State::Unknown])? {
         return Ok(false);
     }
-    let queued = intents::list_in_state(&tx.sql, State::Queued)?;
+    let mut again = intents::list_in_state(&tx.sql, State::Queued)?;
     let mut batch = Batch::default();
-    for stored in rejected.iter().chain(&queued) {
+    for stored in rejected.iter().chain(&again) {
         for part in &stored.intent.documents {
             batch.document(&tx.sql, part.document)?.drop_pending(stored.n);
         }
     }
     let mut lost = BTreeSet::new();
-    for stored in &rejected {
+    let forked = rejected.iter().any(|stored| stored.code == Some(Code::ActorForked));
+    let mut left = BTreeSet::new();
+    for stored in rejected {
+        if forked && only_forked(&stored, &left, &lost) {
+            intents::mark_state(&tx.sql, stored.n, State::Queued)?;
+            again.push(StoredIntent { reexpressed: Reexpressed::Unsent, ..stored });
+            continue;
+        }
         intents::mark_state(&tx.sql, stored.n, State::SetAside)?;
+        left.extend(stored.intent.documents.iter().map(|part| part.document));
         lost.extend(created(&stored.intent));
     }
+    if forked {
+        // Somebody writes under this tablet's name: a copy of its file.
+        tx.meta.copied_at = Some(now_us);
+    }
+    again.sort_by_key(|stored| stored.n);
     tx.meta.generation = tx.meta.generation.saturating_add(1);
     let actor = Actor::of(tx.identity.device, tx.meta.generation);
-    for stored in &queued {
+    for stored in &again {
         reexpress(tx, &mut batch, stored, actor, &mut lost, now_us)?;
     }
     batch.flush(tx, now_us)?;
     tx.touch(ATTENTION);
     tx.touch(STATUS);
     Ok(true)
+}
+
+/// Whether nothing but its actor stood in an edit's way: under the new one it can go, and nobody need decide anything.
+fn only_forked(stored: &StoredIntent, left: &BTreeSet<DocumentId>, lost: &BTreeSet<RecordId>) -> bool {
+    match stored.code {
+        Some(Code::ActorForked) => true,
+        Some(Code::DependsOnSetAside) => {
+            let free = stored.intent.documents.iter().all(|part| !left.contains(&part.document));
+            free && !depends_on(&stored.intent, lost)
+        }
+        _ => false,
+    }
+}
+
+/// Takes a set-aside edit up again, because the server released it and its old bytes do not fit any more. One that cannot
+/// be expressed stays with its reason. Says whether it goes out.
+pub(crate) fn take_up(tx: &mut Tx<'_>, stored: &StoredIntent, now_us: i64) -> Result<bool, ReplicaError> {
+    let mut batch = Batch::default();
+    let actor = Actor::of(tx.identity.device, tx.meta.generation);
+    let changes = match express(tx, &mut batch, &stored.intent, actor, OnNothing::Skip) {
+        Ok(changes) => changes,
+        Err(EditRejected::Replica(error)) => return Err(error),
+        Err(error) => {
+            let code = error.as_fate_code();
+            intents::mark_set_aside(&tx.sql, stored.n, State::SetAside, code, "quarantined", now_us)?;
+            return Ok(false);
+        }
+    };
+    tx.touch(ATTENTION);
+    tx.touch(STATUS);
+    if changes.is_empty() {
+        intents::mark_closed(&tx.sql, stored.n, "released", None, now_us)?;
+        return Ok(false);
+    }
+    let sealed = seal::seal(&tx.identity, &stored.intent, &changes)
+        .map_err(|_| ReplicaError::Bookkeeping("envelope"))?;
+    let n = intents::mark_taken_up(&tx.sql, stored.n, &stored.intent, &changes, &sealed)?;
+    for change in &changes {
+        batch.document(&tx.sql, change.document)?.push_pending(n, change);
+    }
+    for part in stored.intent.documents.iter().filter(|part| part.create) {
+        batch.project(&tx.sql, part.document)?;
+        let record =
+            batch.record(&tx.sql, crate::project::table_of(&part.document)?, part.document.record)?;
+        record.row.set_derived_defaults();
+        record.row.touch(stored.intent.captured_at);
+        record.stamp.author = Some(stored.intent.author);
+        record.stamp.captured_at = Some(stored.intent.captured_at);
+    }
+    batch.flush(tx, now_us)?;
+    Ok(true)
+}
+
+/// Edits that wait on the server for records which have just arrived are sent again. Only those it had merged once: a
+/// restored server may have been without their records.
+pub(crate) fn send_again(tx: &Tx<'_>, arrived: &BTreeSet<RecordId>) -> Result<bool, ReplicaError> {
+    if arrived.is_empty() {
+        return Ok(false);
+    }
+    let mut any = false;
+    for stored in intents::list_in_state(&tx.sql, State::Held)? {
+        if stored.seq.is_some() && depends_on(&stored.intent, arrived) {
+            intents::mark_state(&tx.sql, stored.n, State::Queued)?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Expresses one queued edit anew, or sets it aside if it builds on something that is gone.
@@ -68,7 +148,8 @@ fn reexpress(
                 Ok(sealed) => {
                     changes::purge_all(&tx.sql, stored.n)?;
                     changes::append(&tx.sql, stored.n, &changes)?;
-                    intents::mark_resealed(&tx.sql, stored.n, &sealed, Reexpressed::Never)?;
+                    // An old form of a forked edit may be with the server.
+                    intents::mark_resealed(&tx.sql, stored.n, &sealed, stored.reexpressed)?;
                     for change in &changes {
                         batch.document(&tx.sql, change.document)?.push_pending(stored.n, change);
                     }

@@ -144,7 +144,8 @@ impl Replica {
         capture: Option<Capture>,
     ) -> Given<'a> {
         let (clock, now_us) = (&self.inner.clock, self.inner.clock.now_us());
-        Given { now_us, edit: EditId(fresh(now_us, clock.random())), fresh: fresh_record, capture }
+        let edit = EditId(fresh(now_us, clock.random()));
+        Given { now_us, edit, fresh: fresh_record, capture, again: None }
     }
 
     /// Creates a record whose fields may serve several purposes: one edit per purpose, all or none.

@@ -149,6 +149,21 @@ pub fn standing(events: &[ConsentEvent], purpose: Purpose, now_us: i64) -> Stand
     }
 }
 
+/// The booleans of a patient that are derived from the ledger, and the purpose each tells of. Care is what a clinic
+/// processes data for, so `data_processing_consent` is the consent to treatment.
+const FLAGS: [(&str, Purpose); 3] = [
+    ("photo_consent", Purpose::Photography),
+    ("data_processing_consent", Purpose::Treatment),
+    ("marketing_consent", Purpose::Marketing),
+];
+
+/// What a patient's derived booleans say at an instant (µs): column and value.
+pub fn flags(events: &[ConsentEvent], now_us: i64) -> impl Iterator<Item = (&'static str, bool)> + '_ {
+    FLAGS.into_iter().map(move |(column, purpose)| {
+        (column, matches!(standing(events, purpose, now_us), Standing::Granted { .. }))
+    })
+}
+
 /// Whether consent covered a purpose over a whole capture interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cover {

@@ -19,6 +19,7 @@ mod map;
 mod map_read;
 mod map_write;
 mod read;
+mod recover;
 mod root;
 mod strict;
 mod write;
@@ -30,7 +31,7 @@ pub use write::EditError;
 
 use crate::catalogue::{FacetId, Table};
 use crate::edit::DocumentId;
-use crate::ids::DeviceId;
+use crate::ids::{DeviceId, EditId};
 use crate::limits::{ACTOR_BYTES, DOCUMENT_BYTES_MAX};
 use crate::row::Row;
 use automerge::{ActorId, AutoCommit, ChangeHash};
@@ -77,6 +78,17 @@ impl Actor {
         let mut bytes = [0u8; ACTOR_BYTES];
         let tag = device.0.as_bytes().iter().skip(8);
         for (to, from) in bytes.iter_mut().zip(tag.chain(&generation.to_be_bytes())) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+
+    /// The actor of an edit the server expresses again: bound to the edit, so releasing it twice (after a restore) gives
+    /// the same one, and no device has it.
+    #[must_use]
+    pub fn of_release(edit: EditId) -> Self {
+        let mut bytes = [0u8; ACTOR_BYTES];
+        for (to, from) in bytes.iter_mut().zip(edit.0.as_bytes().iter().skip(4)) {
             *to = *from;
         }
         Self(bytes)
@@ -199,6 +211,16 @@ impl Document {
             Form::Map(map) => map.contains(hash),
             Form::Whole(doc) => doc.get_change_meta_by_hash(&ChangeHash(*hash)).is_some(),
         }
+    }
+
+    /// Whether a change builds on everything that is here.
+    #[must_use]
+    pub fn is_ahead(&mut self, change: &ParsedChange) -> bool {
+        let mut heads = self.heads();
+        let mut deps: Vec<[u8; 32]> = change.deps().iter().map(|hash| hash.0).collect();
+        heads.sort_unstable();
+        deps.sort_unstable();
+        heads == deps
     }
 
     /// Adds a change after checking that everything it builds on is here: Automerge itself answers Ok to a change

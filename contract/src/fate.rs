@@ -66,11 +66,14 @@ pub enum Code {
     /// Merging it would have cost more than an edit may, or harmed the document.
     #[n(17)]
     AdmissionFailed,
+    /// A named person decided that it will not be merged. The server keeps its bytes and the reason.
+    #[n(18)]
+    Discarded,
 }
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Malformed,
         Self::BadSignature,
         Self::NotFound,
@@ -89,6 +92,7 @@ impl Code {
         Self::DependencyExpired,
         Self::CatalogueUnknown,
         Self::AdmissionFailed,
+        Self::Discarded,
     ];
 
     /// The stable name, in logs, tables and scripts.
@@ -113,6 +117,7 @@ impl Code {
             Self::DependencyExpired => "dependency_expired",
             Self::CatalogueUnknown => "catalogue_unknown",
             Self::AdmissionFailed => "admission_failed",
+            Self::Discarded => "discarded",
         }
     }
 
@@ -137,6 +142,7 @@ impl Code {
             Self::RecordLocked => "add an addendum instead",
             Self::DependsOnSetAside | Self::DependencyExpired => "settle the earlier edit first, then resend",
             Self::ProjectionFailed | Self::AdmissionFailed => "hand over to the administrator",
+            Self::Discarded => "read the reason; correct and resend, or close it",
             Self::ActorForked => "resend: the tablet has taken a new identity",
             Self::ScopeProhibited => "hand over to a professional authorised for this act",
         }

@@ -57,14 +57,26 @@ pub const DOCUMENT_LIVE_BYTES_MAX: usize = 256 * 1024;
 pub const SHORT_TEXT_BYTES_MAX: usize = 800;
 /// Bytes of a long text (notes). About 15 pages.
 pub const LONG_TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes a long text may reach when texts that were each short enough are merged. Nobody is to blame for the sum: it is
+/// kept and shown to a person, up to what a frame carries with ease.
+pub const MERGED_TEXT_BYTES_MAX: usize = 4 * LONG_TEXT_BYTES_MAX;
 /// Members of a set (allergies, side effects).
 pub const SET_MEMBERS_MAX: usize = 256;
+/// Members a set may reach when sets that were each small enough are merged.
+pub const MERGED_SET_MEMBERS_MAX: usize = 4 * SET_MEMBERS_MAX;
 /// Leaves of a JSON field, and how deep its path may go.
 pub const JSON_LEAVES_MAX: usize = 1_024;
 /// Depth of a JSON field.
 pub const JSON_DEPTH_MAX: usize = 16;
-/// How long an edit may wait for a dependency before it becomes an item, in days.
+/// How long an edit may wait for a dependency before it is quarantined and becomes an item, in days.
 pub const HELD_DAYS_MAX: i64 = 7;
+/// Decisions about set-aside edits in one frame.
+pub const HANDOVER_EDITS_MAX: usize = 64;
+/// Bytes of one edit handed over, as JSON and as signed: with its frame it stays below the limit of a frame.
+pub const HANDOVER_BYTES_MAX: usize = 960 * 1024;
+/// How long the feed waits for a device that says nothing, in days. Beyond it the device fetches everything again and
+/// keeps its unsent work.
+pub const FEED_SILENT_DAYS_MAX: i64 = 30;
 /// How far ahead of the server a device's clock may be before its captures are clamped with a warning, ms.
 pub const CLOCK_AHEAD_WARN_MS: i64 = 5 * 60 * 1_000;
 /// Seconds between polls for feed entries whose notification was lost.

@@ -3,9 +3,11 @@
 
 pub mod br;
 
-use crate::catalogue::{Field, Format, Lifecycle};
+use crate::catalogue::{Field, Format, Kind, Lifecycle};
 use crate::fate::Code;
-use crate::limits::{JSON_LEAVES_MAX, SET_MEMBERS_MAX};
+use crate::limits::{
+    JSON_LEAVES_MAX, LONG_TEXT_BYTES_MAX, MERGED_SET_MEMBERS_MAX, MERGED_TEXT_BYTES_MAX, SET_MEMBERS_MAX,
+};
 use crate::row::Row;
 use crate::value::{Column, Value};
 use serde_json::Value as Json;
@@ -70,7 +72,7 @@ pub fn canonical(field: &'static Field, value: Value) -> Result<Value, Invalid> 
 fn canonical_text(field: &'static Field, text: &str) -> Result<String, Invalid> {
     let invalid = |expected| Invalid::new(field.name, expected);
     match field.format {
-        Format::Plain if field.kind == crate::catalogue::Kind::Text => long_text(field, text),
+        Format::Plain if field.kind == Kind::Text => long_text(field, text),
         Format::Plain => short_text(field, text),
         Format::OneOf(values) => values
             .iter()
@@ -130,27 +132,80 @@ fn leaves(json: &Json) -> usize {
     }
 }
 
+/// How a record came to be as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joined {
+    /// By one edit on top of everything before it.
+    Alone,
+    /// By joining edits that had not seen each other.
+    Concurrently,
+}
+
 /// Checks every value of a record and what must hold between them.
 ///
 /// # Errors
 /// The first thing that does not hold.
 pub fn record(row: &Row) -> Result<(), Invalid> {
-    for (field, value) in row.iter() {
-        if field.kind == crate::catalogue::Kind::Derived {
+    step(None, row, Joined::Alone)
+}
+
+/// Checks a record as one edit left it. A text or set that grew over its limit by merging is nobody's mistake: it passes
+/// (up to a wider limit) while it is merged and as long as it is left alone.
+///
+/// # Errors
+/// The first thing that does not hold.
+pub fn step(before: Option<&Row>, after: &Row, joined: Joined) -> Result<(), Invalid> {
+    for (index, (field, value)) in after.iter().enumerate() {
+        if field.kind == Kind::Derived {
             continue;
         }
         if field.required && value.is_empty() {
             return Err(Invalid::new(field.name, "a value"));
         }
-        match value {
-            Value::Null => {}
-            Value::Json(object) => json(field, object)?,
-            value if canonical(field, value.clone())? == *value => {}
-            _ => return Err(Invalid::new(field.name, "the canonical form of the value")),
+        if value.is_null() {
+            continue;
+        }
+        let untouched = before.is_some_and(|before| before.at(index) == value);
+        if (untouched || joined == Joined::Concurrently) && merged_fits(field, value) {
+            continue;
+        }
+        if let Value::Json(object) = value {
+            json(field, object)?;
+        } else if canonical(field, value.clone())? != *value {
+            return Err(Invalid::new(field.name, "the canonical form of the value"));
         }
     }
-    ordered(row, "start_time", "end_time")?;
-    ordered(row, "scheduled_start", "scheduled_end")
+    ordered(after, "start_time", "end_time")?;
+    ordered(after, "scheduled_start", "scheduled_end")
+}
+
+/// Whether a value can be what merging made of values that were each in order.
+fn merged_fits(field: &'static Field, value: &Value) -> bool {
+    match value {
+        Value::Text(text) if field.kind == Kind::Text => {
+            br::text::normalise(text, br::text::TextKind::Long, MERGED_TEXT_BYTES_MAX).is_ok()
+        }
+        Value::Texts(members) => members.len() <= MERGED_SET_MEMBERS_MAX,
+        Value::Uuids(members) => members.len() <= MERGED_SET_MEMBERS_MAX,
+        Value::Json(object) => {
+            let text = object.to_string();
+            text.len() <= MERGED_TEXT_BYTES_MAX && !text.contains("\\u0000")
+        }
+        _ => false,
+    }
+}
+
+/// Fields that merging made larger than one edit may make them.
+pub fn overgrown(row: &Row) -> impl Iterator<Item = &'static Field> + '_ {
+    row.iter().filter_map(|(field, value)| {
+        let over = match value {
+            Value::Text(text) => field.kind == Kind::Text && text.len() > LONG_TEXT_BYTES_MAX,
+            Value::Texts(members) => members.len() > SET_MEMBERS_MAX,
+            Value::Uuids(members) => members.len() > SET_MEMBERS_MAX,
+            _ => false,
+        };
+        over.then_some(field)
+    })
 }
 
 fn ordered(row: &Row, start: &'static str, end: &'static str) -> Result<(), Invalid> {
@@ -164,8 +219,8 @@ fn ordered(row: &Row, start: &'static str, end: &'static str) -> Result<(), Inva
 ///
 /// # Errors
 /// The code of the rule that forbids it.
-pub fn transition(before: Option<&Row>, after: &Row) -> Result<(), Code> {
-    record(after).map_err(|_| Code::InvalidValue)?;
+pub fn transition(before: Option<&Row>, after: &Row, joined: Joined) -> Result<(), Code> {
+    step(before, after, joined).map_err(|_| Code::InvalidValue)?;
     let Some(before) = before else { return Ok(()) };
     if after.table().lifecycle == Lifecycle::Ledger {
         return if before == after { Ok(()) } else { Err(Code::LedgerAppendOnly) };
@@ -178,9 +233,25 @@ pub fn transition(before: Option<&Row>, after: &Row) -> Result<(), Code> {
         if field.fixed && !was.is_empty() {
             return Err(Code::FieldFixed);
         }
-        if locked && field.facet.0 == 0 && field.name != "addenda" {
+        if locked && field.facet.0 == 0 && !(field.name == ADDENDA && keeps(was, is)) {
             return Err(Code::RecordLocked);
         }
     }
     Ok(())
 }
+
+/// The one field a locked record still takes: what is in it stays as it is.
+pub const ADDENDA: &str = "addenda";
+
+/// Whether every addendum that was there is still there, word for word.
+fn keeps(was: &Value, is: &Value) -> bool {
+    match (was, is) {
+        (Value::Json(Json::Object(was)), Value::Json(Json::Object(is))) => {
+            was.iter().all(|(key, addendum)| is.get(key) == Some(addendum))
+        }
+        (was, _) => was.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@
 //! most what their length allows, and every page's expansion is bounded before it is allocated.
 
 mod body;
+mod handover;
 mod handshake;
 mod page;
 mod push;
@@ -13,6 +14,7 @@ mod repair;
 mod rows;
 
 pub use body::{pack, unpack};
+pub use handover::{Decided, Decision, Handover};
 pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};
 pub use page::{Ack, Entry, LiveDocument, Page};
 pub use push::{EditFate, Fates, Push};
@@ -77,6 +79,9 @@ pub enum Frame {
     /// Server → tablet: reads that are in the audit now, and its newest checkpoint.
     #[n(14)]
     Audited(#[n(0)] Audited),
+    /// Tablet → server: what people decided about edits that were set aside.
+    #[n(15)]
+    Handover(#[n(0)] Handover),
 }
 
 /// Bytes that are not a frame.
@@ -133,6 +138,7 @@ impl Frame {
             Self::Audited(_) => "audited",
             Self::Receipts(_) => "receipts",
             Self::Received(_) => "received",
+            Self::Handover(_) => "handover",
         }
     }
 }

@@ -72,6 +72,8 @@ pub fn attention(entry: &Attention) -> Json {
         },
         "captured_at": instant_text(entry.captured_us),
         "since": instant_text(entry.since_us),
+        "decided_by": entry.decided_by.map(|by| by.to_string()),
+        "reason": entry.reason,
         "documents": entry.documents.iter().map(|part| json!({
             "document": document(&part.document),
             "create": part.create,

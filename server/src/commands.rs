@@ -3,6 +3,7 @@
 mod audit;
 pub(crate) mod output;
 mod people;
+mod quarantine;
 
 use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
@@ -35,6 +36,8 @@ enum Command {
     /// Verify or export the audit.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Edits that were set aside: list, show, release, discard.
+    Quarantine(quarantine::QuarantineArgs),
     /// Load a generated demo network (3 clinics) and print its clinics.
     DemoData {
         #[command(flatten)]
@@ -71,6 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::DevicePeople(args) => people::device_people(args).await,
         Command::Membership(args) => people::membership(args).await,
         Command::Audit(command) => audit::run(command).await,
+        Command::Quarantine(args) => quarantine::run(args).await,
         Command::DemoData { database, patients, seed } => {
             let open = Database::open(&database.source().await?).await?;
             let network =

@@ -164,6 +164,7 @@ pub fn migrator() -> Migrator {
         7 "0007_withdrawal",
         9 "0009_authority",
         10 "0010_audit_chain",
+        11 "0011_set_aside",
         13 "0013_scope",
     ])
 }

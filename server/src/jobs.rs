@@ -1,18 +1,24 @@
-//! Work nobody waits for: partitions ahead of time, compaction of quiet documents, wake-ups from other nodes,
-//! revocations, checkpoints of the audits.
+//! Work nobody waits for: partitions ahead of time, compaction of quiet documents, deadlines, pruning of the feed,
+//! wake-ups from other nodes, revocations, checkpoints of the audits.
 
 mod checkpoints;
 mod compaction;
 mod consents;
+mod duties;
+mod horizon;
 mod revocations;
 mod shares;
 mod wakeups;
 
 pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
+pub use duties::{Due, duties};
+pub use horizon::prune;
 pub use shares::settle_shares;
 
+use crate::set_aside;
 use crate::state::AppState;
+use crate::store::{StoreError, StoreResult};
 use std::time::Duration;
 
 /// Pause between rounds of upkeep.
@@ -24,8 +30,9 @@ pub async fn run(state: AppState) {
     let sharing = tokio::spawn(shares::run(state.clone()));
     let revoking = tokio::spawn(revocations::run(state.clone()));
     let attesting = tokio::spawn(checkpoints::run(state.clone()));
+    let mut due = Due::default();
     loop {
-        if let Err(error) = upkeep(&state).await {
+        if let Err(error) = upkeep(&state, &mut due).await {
             tracing::warn!(%error, "upkeep failed; the next round tries again");
         }
         tokio::select! {
@@ -40,14 +47,26 @@ pub async fn run(state: AppState) {
     let _ = sharing.await;
 }
 
-async fn upkeep(state: &AppState) -> crate::store::StoreResult<()> {
+async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
     state.store.ensure_partitions().await?;
     let mut overdue = 0usize;
     for clinic in state.store.list_clinics_with_devices().await? {
-        let flattened = compact(&state.store, clinic, state.clock.now()).await?;
-        if flattened > 0 {
-            tracing::info!(%clinic, flattened, "flattened quiet documents");
-            state.merger.wake(clinic);
+        let now = state.clock.now();
+        let done = async {
+            let flattened = compact(&state.store, clinic, now).await?;
+            let expired = set_aside::expire(&state.store, clinic, now).await?;
+            let written = duties(&state.store, clinic, due, now).await?;
+            let pruned = prune(&state.store, clinic, now).await?;
+            Ok::<_, StoreError>((flattened, expired, written, pruned))
+        };
+        match done.await {
+            Ok((0, 0, 0, 0)) => {}
+            Ok((flattened, expired, written, pruned)) => {
+                tracing::info!(%clinic, flattened, expired, written, pruned, "upkeep");
+                state.merger.wake(clinic);
+            }
+            // One clinic's trouble is not another's.
+            Err(error) => tracing::warn!(%clinic, %error, "upkeep failed; the next round tries again"),
         }
         let expired = crate::merge::settle_expired(&state.store, clinic, state.clock.now()).await?;
         if expired > 0 {

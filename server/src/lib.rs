@@ -22,6 +22,7 @@ pub mod postgres;
 pub mod reconcile;
 pub mod scope;
 pub mod serve;
+pub mod set_aside;
 pub mod state;
 pub mod store;
 pub mod sync;

@@ -12,6 +12,7 @@ mod group;
 mod intake;
 mod judge;
 mod persist;
+mod reissue;
 mod scope;
 mod workspace;
 
@@ -19,13 +20,14 @@ pub use consents::settle_expired;
 use group::GroupError;
 pub use intake::Incoming;
 pub(crate) use scope::Judged;
-pub(crate) use workspace::{OpenRecord, Workspace};
+pub(crate) use workspace::{OpenDocument, OpenRecord, Workspace};
 
+use crate::actor::Actor;
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::Metrics;
-use neonpro_contract::ids::ClinicId;
+use neonpro_contract::ids::{ClinicId, EditId};
 use neonpro_contract::limits::{GROUP_EDITS_MAX, MERGE_QUEUE_EDITS_MAX};
 use neonpro_contract::wire::EditFate;
 use std::collections::HashMap;
@@ -101,6 +103,34 @@ impl Merger {
                 Err(MergeError::Busy)
             }
         }
+    }
+
+    /// Judges one released edit again, and then what was set aside with it; `None` when it is not here or has no content.
+    ///
+    /// # Errors
+    /// [`MergeError::Failed`]: nothing was decided, or it is not known.
+    pub async fn look_again(&self, clinic: ClinicId, edit: EditId) -> Result<Option<EditFate>, MergeError> {
+        let found = async {
+            let mut scoped = self.store.begin(&Actor::system(clinic)).await?;
+            let waiting = scoped.find_waiting_edit(edit).await?;
+            scoped.rollback().await?;
+            match waiting {
+                Some(waiting) => {
+                    group::release(&self.store, &self.admission, clinic, waiting, clock::now()).await
+                }
+                None => Ok(None),
+            }
+        };
+        let done = found.await.map_err(|error: GroupError| {
+            tracing::error!(%clinic, %error, "judging a released edit failed");
+            MergeError::Failed
+        })?;
+        Ok(done.and_then(|done| done.fates.into_iter().next()))
+    }
+
+    /// The store it merges into.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Watches a clinic's head. The value is a hint: readers ask the database.

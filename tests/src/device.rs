@@ -24,6 +24,7 @@ pub struct Device {
     pub edit_id: Option<EditId>,
     key: Ed25519KeyPair,
     documents: HashMap<DocumentId, Document>,
+    epochs: HashMap<DocumentId, u32>,
 }
 
 /// `Put` of one field.
@@ -59,6 +60,7 @@ impl Device {
             edit_id: None,
             key,
             documents: HashMap::new(),
+            epochs: HashMap::new(),
         }
     }
 
@@ -74,7 +76,13 @@ impl Device {
 
     /// Takes a document as the clinic's row has it.
     pub fn open(&mut self, id: DocumentId, row: &Row) {
-        self.documents.insert(id, Document::genesis(id, 1, row).unwrap());
+        self.open_at(id, 1, row);
+    }
+
+    /// Takes a document as it was flattened into the clinic's row.
+    pub fn open_at(&mut self, id: DocumentId, epoch: u32, row: &Row) {
+        self.documents.insert(id, Document::genesis(id, epoch, row).unwrap());
+        self.epochs.insert(id, epoch);
     }
 
     /// Takes somebody else's change.
@@ -120,7 +128,7 @@ impl Device {
             capture: Capture { at: captured_at, uncertainty_ms: 0 },
             seen_seq: self.seen_seq,
         };
-        let actor = Actor::of(self.id, self.generation);
+        let (actor, epochs) = (Actor::of(self.id, self.generation), &self.epochs);
         let changes =
             work.iter()
                 .map(|(id, create, ops)| {
@@ -128,7 +136,8 @@ impl Device {
                         Document::genesis(*id, 1, &Row::empty(id.table().unwrap())).unwrap()
                     });
                     let (bytes, _) = document.edit(actor, &header, *create, ops)?;
-                    Ok(DocumentChange { document: *id, epoch: 1, change: bytes.into() })
+                    let epoch = epochs.get(id).copied().unwrap_or(1);
+                    Ok(DocumentChange { document: *id, epoch, change: bytes.into() })
                 })
                 .collect::<Result<_, EditError>>()?;
         Ok(Envelope {

@@ -15,9 +15,11 @@ mod merge {
     mod cases;
     mod consent;
     mod gate;
+    mod innocent;
     mod order;
     mod scope;
     mod scope_sql;
+    mod set_aside;
     mod shares;
     mod withdrawal;
 }

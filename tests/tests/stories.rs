@@ -15,9 +15,11 @@ mod stories {
     mod boundaries;
     mod consent;
     mod convergence;
+    mod copies;
     mod epochs;
     mod revocation;
     mod scope;
+    mod set_aside;
     mod shares;
     mod sizes;
 }

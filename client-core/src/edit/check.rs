@@ -10,7 +10,7 @@ use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{AuthorId, RecordId};
 use neonpro_contract::permissions::{Audience, may_write, purpose};
 use neonpro_contract::row::Row;
-use neonpro_contract::validate;
+use neonpro_contract::validate::{self, Joined};
 use rusqlite::Connection;
 use rusqlite::types::Value as SqlValue;
 
@@ -100,8 +100,8 @@ pub(crate) fn result(
     }
     for part in planned {
         let record = batch.record(conn, part.table, part.document.record)?;
-        validate::record(&record.row)?;
-        validate::transition(record.before(), &record.row).map_err(|code| match code {
+        validate::step(record.before(), &record.row, Joined::Alone)?;
+        validate::transition(record.before(), &record.row, Joined::Alone).map_err(|code| match code {
             Code::FieldFixed => EditRejected::FieldFixed("a field"),
             Code::RecordLocked => EditRejected::RecordLocked,
             _ => EditRejected::LedgerAppendOnly { table: part.table.name },

@@ -2,7 +2,7 @@
 
 use super::Replica;
 use crate::draft::{Draft, DraftDocument};
-use crate::edit::{self, Edited};
+use crate::edit::{self, Edited, Given};
 use crate::error::{EditRejected, ReplicaError};
 use crate::store::intents::{self, State, StoredIntent};
 use crate::watch::{ATTENTION, STATUS};
@@ -10,6 +10,7 @@ use neonpro_contract::catalogue::table_by_id;
 use neonpro_contract::edit::DocumentIntent;
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{AuthorId, EditId};
+use neonpro_contract::limits::HANDOVER_BYTES_MAX;
 
 /// Where the edit is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,10 @@ pub struct Attention {
     pub since_us: i64,
     /// Where it is now.
     pub place: Place,
+    /// Who decided about it on the server, if a person did.
+    pub decided_by: Option<AuthorId>,
+    /// Why, in that person's words.
+    pub reason: Option<String>,
 }
 
 impl Replica {
@@ -61,7 +66,8 @@ impl Replica {
         })
     }
 
-    /// Does it again as a new edit on what the record is now, with its original author and capture time.
+    /// Does it again on what the record is now: the same edit, with its original author and capture time. The id stays, so
+    /// it is merged once, even if the server releases the one it keeps.
     ///
     /// # Errors
     /// No such edit, or one that still does not fit.
@@ -71,9 +77,8 @@ impl Replica {
             let draft = draft(&stored)?;
             let mut fresh = || self.new_record_id();
             let given = self.given(&mut fresh, Some(stored.intent.capture()));
-            let now_us = given.now_us;
+            let given = Given { edit, again: Some(stored.n), ..given };
             let edited = edit::perform(tx, &draft, given)?;
-            intents::mark_closed(&tx.sql, stored.n, "resent", None, now_us)?;
             tx.touch(ATTENTION);
             Ok::<_, EditRejected>(edited)
         })?;
@@ -81,15 +86,16 @@ impl Replica {
         Ok(edited)
     }
 
-    /// Leaves it to the administrator, who sees it on the server. It stays on this tablet, out of the list.
+    /// Leaves it to the administrator: the server gets its words, also those of an edit it had refused to keep. It stays on
+    /// this tablet, out of the list.
     ///
     /// # Errors
-    /// No such edit, or one the server does not keep.
+    /// No such edit, or one too large for a frame.
     pub fn hand_over(&self, edit: EditId, by: AuthorId) -> Result<(), EditRejected> {
         self.close_attention(edit, "handed_over", by)
     }
 
-    /// Takes it off the list, noting who and when. It stays on this tablet.
+    /// Takes it off the list, noting who and when. It stays on this tablet; the server will not release it by itself.
     ///
     /// # Errors
     /// No such edit.
@@ -101,11 +107,17 @@ impl Replica {
         let now_us = self.inner.clock.now_us();
         self.inner.store.write(|tx| {
             let stored = set_aside(intents::find(&tx.sql, edit)?)?;
+            let words = serde_json::to_string(&stored.intent).map_or(usize::MAX, |text| text.len());
+            if how == "handed_over" && words > HANDOVER_BYTES_MAX {
+                return Err(EditRejected::TooLarge);
+            }
             intents::mark_closed(&tx.sql, stored.n, how, Some(by.0.as_bytes()), now_us)?;
             tx.touch(ATTENTION);
             tx.touch(STATUS);
             Ok(())
-        })
+        })?;
+        self.inner.outbox.notify_one();
+        Ok(())
     }
 }
 
@@ -128,6 +140,8 @@ fn attention(state: State, stored: StoredIntent) -> Attention {
         since_us: stored.settled_at.unwrap_or(stored.intent.captured_at.0),
         documents: stored.intent.documents,
         place,
+        decided_by: stored.decided_by,
+        reason: stored.reason,
     }
 }
 

@@ -5,9 +5,10 @@ use crate::edit::seal::Sealed;
 use crate::error::ReplicaError;
 use neonpro_contract::edit::{DocumentChange, Intent, decode_envelope};
 use neonpro_contract::fate::Code;
-use neonpro_contract::ids::EditId;
+use neonpro_contract::ids::{AuthorId, EditId};
 use neonpro_contract::time::ServerInstant;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use uuid::Uuid;
 
 /// Where an edit stands. Below [`State::SetAside`] its changes are part of what the screens show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,9 +78,14 @@ pub(crate) struct StoredIntent {
     pub set_aside_as: Option<String>,
     pub seq: Option<i64>,
     pub settled_at: Option<i64>,
+    /// Its fate was asked for again.
+    pub asked: bool,
+    pub decided_by: Option<AuthorId>,
+    pub reason: Option<String>,
 }
 
-const COLUMNS: &str = "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at";
+const COLUMNS: &str =
+    "n, state, intent, reexpressed, code, set_aside_as, seq, settled_at, ask, decided_by, reason";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
     let (state, intent, code) =
@@ -91,11 +97,25 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Result<StoredIntent, ReplicaError>> {
         _ => Reexpressed::Resent,
     };
     let (set_aside_as, seq, settled_at) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let (asked, reason) = (row.get::<_, i64>(8)? > 0, row.get(10)?);
+    let decided_by = row.get::<_, Option<[u8; 16]>>(9)?.map(|bytes| AuthorId(Uuid::from_bytes(bytes)));
     let intent = serde_json::from_str(&intent).map_err(|_| ReplicaError::Bookkeeping("intent"));
     let code = code.as_deref().and_then(Code::from_name);
     Ok(intent.and_then(|intent| {
         let state = State::read(state)?;
-        Ok(StoredIntent { n, state, intent, reexpressed, code, set_aside_as, seq, settled_at })
+        Ok(StoredIntent {
+            n,
+            state,
+            intent,
+            reexpressed,
+            code,
+            set_aside_as,
+            seq,
+            settled_at,
+            asked,
+            decided_by,
+            reason,
+        })
     }))
 }
 
@@ -216,6 +236,63 @@ pub(crate) fn mark_set_aside(
     Ok(())
 }
 
+/// What a person decided on the server about an edit that is set aside or closed here.
+pub(crate) fn mark_decided(
+    conn: &Connection,
+    n: i64,
+    by: Option<AuthorId>,
+    reason: Option<&str>,
+) -> Result<(), ReplicaError> {
+    conn.prepare_cached("UPDATE sync_intent SET decided_by = ?2, reason = ?3 WHERE n = ?1")?
+        .execute(params![n, by.map(|by| *by.0.as_bytes()), reason])?;
+    Ok(())
+}
+
+/// The fate that was asked for again has been told.
+pub(crate) fn mark_answered(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
+    conn.prepare_cached("UPDATE sync_intent SET ask = 0 WHERE n = ?1")?.execute([n])?;
+    Ok(())
+}
+
+/// The server knows what was decided here.
+pub(crate) fn mark_known_there(conn: &Connection, n: i64) -> Result<(), ReplicaError> {
+    conn.prepare_cached("UPDATE sync_intent SET told = 3 WHERE n = ?1 AND told IN (1, 2)")?.execute([n])?;
+    Ok(())
+}
+
+/// What the server may no longer know, or may have decided without being heard: the fates of edits it keeps are asked
+/// for again. A restored one may lack decisions and releases too.
+pub(crate) fn mark_to_ask(conn: &Connection, restored: bool) -> Result<(), ReplicaError> {
+    conn.execute("UPDATE sync_intent SET ask = 1 WHERE state = 5 AND set_aside_as = 'quarantined'", [])?;
+    if restored {
+        conn.execute("UPDATE sync_intent SET ask = 1 WHERE state = 6 AND closed_how = 'released'", [])?;
+        conn.execute("UPDATE sync_intent SET told = 1 WHERE told IN (2, 3)", [])?;
+    }
+    Ok(())
+}
+
+/// A set-aside edit is taken up again: last in the order, with new bytes under its old id. Returns its new place.
+pub(crate) fn mark_taken_up(
+    conn: &Connection,
+    n: i64,
+    intent: &Intent,
+    changes: &[DocumentChange],
+    sealed: &Sealed,
+) -> Result<i64, ReplicaError> {
+    let text = serde_json::to_string(intent).map_err(|_| ReplicaError::Bookkeeping("intent"))?;
+    changes::purge_all(conn, n)?;
+    let place: i64 = conn
+        .prepare_cached(
+            "UPDATE sync_intent SET n = (SELECT max(n) + 1 FROM sync_intent), state = 0, intent = ?2, envelope = ?3,
+             signature = ?4, reexpressed = 1, code = NULL, set_aside_as = NULL, settled_at = NULL, closed_how = NULL,
+             closed_by = NULL, closed_at = NULL, ask = 0, told = 0, decided_by = NULL, reason = NULL
+             WHERE n = ?1 RETURNING n",
+        )?
+        .query_row(params![n, text, sealed.envelope, sealed.signature], |row| row.get(0))?;
+    changes::append(conn, place, changes)?;
+    Ok(place)
+}
+
 /// A person (or the server, by releasing it) dealt with one that was set aside. Nothing of it is deleted.
 pub(crate) fn mark_closed(
     conn: &Connection,
@@ -225,7 +302,8 @@ pub(crate) fn mark_closed(
     now_us: i64,
 ) -> Result<(), ReplicaError> {
     conn.prepare_cached(
-        "UPDATE sync_intent SET state = ?2, closed_how = ?3, closed_by = ?4, closed_at = ?5 WHERE n = ?1",
+        "UPDATE sync_intent SET state = ?2, closed_how = ?3, closed_by = ?4, closed_at = ?5, ask = 0,
+         told = CASE ?3 WHEN 'released' THEN 0 ELSE 1 END WHERE n = ?1",
     )?
     .execute(params![n, State::Closed as i64, how, by, now_us])?;
     changes::purge_all(conn, n)

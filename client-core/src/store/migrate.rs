@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0003_people.sql"),
     include_str!("../../../migrations/sqlite/0004_reads.sql"),
     include_str!("../../../migrations/sqlite/0005_receipts.sql"),
+    include_str!("../../../migrations/sqlite/0006_set_aside.sql"),
 ];
 
 /// Runs what is missing.

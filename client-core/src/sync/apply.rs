@@ -38,6 +38,8 @@ pub struct Applied {
     pub waiting: u64,
     /// Of these, edits the server keeps until a dependency arrives.
     pub held: u64,
+    /// Questions and decisions about set-aside edits the server has not answered.
+    pub unanswered: u64,
 }
 
 impl Replica {
@@ -97,6 +99,7 @@ impl Applied {
             waiting: outbox::count_waiting(&tx.sql)?,
             held: outbox::count_held(&tx.sql)?,
             receipts: receipts::any(&tx.sql)?,
+            unanswered: outbox::count_unanswered(&tx.sql)?,
             ..Self::default()
         })
     }

@@ -33,6 +33,8 @@ pub(crate) struct Opened {
     pub reads: bool,
     /// Purge receipts wait for the server's word.
     pub receipts: bool,
+    /// Questions and decisions about set-aside edits the server has not answered.
+    pub unanswered: u64,
 }
 
 impl Replica {
@@ -80,7 +82,7 @@ impl Replica {
 
     /// The server no longer holds the feed after this tablet's cursor: fetch everything again, keep unsent work.
     pub(crate) fn reseed(&self) -> Result<(), ReplicaError> {
-        self.inner.store.write(start_over)
+        self.inner.store.write(|tx| start_over(tx, false))
     }
 
     /// Notes that everything is settled, if it is.
@@ -129,7 +131,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     if restored {
         intents::requeue_accepted(&tx.sql, kept_since)?;
         forget_numbers(tx)?;
-        start_over(tx)?;
+        start_over(tx, true)?;
     }
     if tx.meta.cursor < 0 {
         let again = any_rows(tx)?;
@@ -161,10 +163,12 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         waiting: outbox::count_waiting(&tx.sql)?,
         reads: reads::any(&tx.sql)?,
         receipts: receipts::any(&tx.sql)?,
+        unanswered: outbox::count_unanswered(&tx.sql)?,
     })
 }
 
-fn start_over(tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
+fn start_over(tx: &mut Tx<'_>, restored: bool) -> Result<(), ReplicaError> {
+    intents::mark_to_ask(&tx.sql, restored)?;
     let (again, seen) = (any_rows(tx)?, tx.meta.seen_seq());
     tx.meta.cursor = -1;
     tx.meta.head = -1;

@@ -39,9 +39,13 @@ impl Replica {
         &self,
         edits_max: usize,
         bytes_max: usize,
-    ) -> Result<Vec<outbox::Outgoing>, ReplicaError> {
+    ) -> Result<outbox::Taken, ReplicaError> {
         let taken = self.inner.store.write_refetchable(|tx| {
-            let taken = outbox::mark_next_sent(&tx.sql, edits_max, bytes_max)?;
+            let mut taken = outbox::Taken::from(outbox::mark_next_sent(&tx.sql, edits_max, bytes_max)?);
+            if taken.edits.is_empty() {
+                taken.edits = outbox::mark_next_asked(&tx.sql, edits_max, bytes_max)?;
+                taken.decided = outbox::mark_next_told(&tx.sql, bytes_max)?;
+            }
             crate::crash::point("outbox.before_commit");
             Ok::<_, ReplicaError>(taken)
         })?;

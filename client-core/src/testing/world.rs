@@ -94,7 +94,7 @@ impl Tablet {
         loop {
             let mut answers = Vec::new();
             for _ in 0..in_flight {
-                let taken = self.replica.take_outbox(per_push, 100_000).unwrap();
+                let taken = self.replica.take_outbox(per_push, 100_000).unwrap().edits;
                 if taken.is_empty() {
                     break;
                 }

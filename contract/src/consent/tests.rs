@@ -204,3 +204,17 @@ fn the_consent_table_holds_cell_by_cell() {
         assert_eq!(judge(&facet, purpose, cover), verdict, "{purpose:?} {cover:?}");
     }
 }
+
+#[test]
+fn the_booleans_say_what_the_ledger_says_at_that_instant() {
+    let says = |events: &[ConsentEvent], now: i64| flags(events, now).collect::<Vec<_>>();
+    let photos = ConsentEvent { purpose: Purpose::Photography, ..grant(2, 0, &[]) };
+    let until = ConsentEvent { expires_us: Some(HOUR), ..grant(1, 0, &[]) };
+    let columns = |photo, care| {
+        vec![("photo_consent", photo), ("data_processing_consent", care), ("marketing_consent", false)]
+    };
+    assert_eq!(says(&[], 0), columns(false, false));
+    assert_eq!(says(&[until.clone(), photos.clone()], HOUR), columns(true, true));
+    assert_eq!(says(&[until.clone(), photos], HOUR + 1), columns(true, false), "expired");
+    assert_eq!(says(&[until, withdrawal(3, 1)], 2), columns(false, false), "withdrawn");
+}

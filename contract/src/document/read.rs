@@ -108,6 +108,21 @@ impl Document {
             })
             .collect()
     }
+
+    /// Whether a place of an object field holds several different values, written by people who had not seen each other:
+    /// all but one of them are not shown.
+    #[must_use]
+    pub fn is_contested(&self, name: &str) -> bool {
+        // Asked rarely, and a document of maps says nothing of what it does not show: Automerge is asked on a copy.
+        let mut copy = self.clone();
+        let Ok(doc) = copy.whole() else { return false };
+        let Ok(Some((automerge::Value::Object(_), object))) = doc.get(ROOT, name) else { return false };
+        let keys: Vec<String> = doc.keys(&object).collect();
+        keys.iter().any(|key| {
+            let values = doc.get_all(&object, key.as_str()).unwrap_or_default();
+            values.windows(2).any(|pair| matches!(pair, [(a, _), (b, _)] if a != b))
+        })
+    }
 }
 
 /// A document in Automerge's hands, being read.

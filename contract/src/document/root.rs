@@ -4,8 +4,9 @@
 //! texts, sets and maps merge. Built once per process.
 
 use super::DocumentError;
-use crate::catalogue::{CATALOGUE_VERSION, FacetId, Kind, TABLES, Table, TableId};
+use crate::catalogue::{CATALOGUE_VERSION, FacetId, Field, Kind, TABLES, Table, TableId};
 use crate::edit::DocumentId;
+use automerge::legacy::OpId;
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, AutoCommit, ObjType, ROOT};
 use std::collections::BTreeMap;
@@ -35,6 +36,15 @@ static ROOTS: OnceLock<BTreeMap<(TableId, FacetId), Root>> = OnceLock::new();
 /// The root of a document.
 pub(super) fn of(id: &DocumentId) -> Result<&'static Root, DocumentError> {
     ROOTS.get_or_init(build_all).get(&(id.table, id.facet)).ok_or(DocumentError::UnknownFacet)
+}
+
+/// The containers of a facet's text, set and object fields, by the operation that made them.
+pub(super) fn containers(id: &DocumentId) -> Option<BTreeMap<OpId, &'static Field>> {
+    let table = id.table()?;
+    let actor = ActorId::from(ACTOR.to_vec());
+    let named =
+        |(counter, index): &(u64, usize)| Some((OpId(*counter, actor.clone()), table.columns().nth(*index)?));
+    of(id).ok()?.containers.iter().map(named).collect()
 }
 
 fn build_all() -> BTreeMap<(TableId, FacetId), Root> {

@@ -183,3 +183,59 @@ fn every_facet_of_the_catalogue_has_a_root_that_projects_to_nothing() {
         }
     }
 }
+
+#[test]
+fn what_a_change_says_is_read_back_and_gives_the_same_on_another_base() {
+    let mut base = Document::genesis(patient(1), 1, &row()).unwrap();
+    let ops = vec![
+        put("skin_type", json!("III")),
+        FieldOp::Add { field: "allergies".into(), member: "iodo".into() },
+        FieldOp::Remove { field: "allergies".into(), member: "látex".into(), reason: "engano".into() },
+        FieldOp::Text { field: "notes".into(), value: "Primeira nota.".into() },
+    ];
+    let change = edit(&mut base, 1, 5, &ops);
+    let wanted = values(&mut base);
+    // The document was flattened meanwhile, and got other values.
+    let mut flat = row();
+    flat.set("skin_type", Value::Text("I".into()));
+    let mut next = Document::genesis(patient(1), 2, &flat).unwrap();
+    let read = change.operations(&patient(1), &flat).unwrap();
+    next.edit(Actor::of_release(EditId(Uuid::from_u128(7))), &header(7, 5), false, &read).unwrap();
+    let got = values(&mut next);
+    for field in ["skin_type", "allergies", "notes"] {
+        assert_eq!(got.get(field), wanted.get(field), "{field}");
+    }
+}
+
+#[test]
+fn objects_and_registers_of_an_identity_are_read_back() {
+    let mut base = Document::genesis(patient(0), 1, &row()).unwrap();
+    let ops = vec![
+        put("phone", json!("1")),
+        put("date_of_birth", json!("1990-02-03")),
+        FieldOp::Merge { field: "emergency_contact".into(), patch: json!({"phone": "9", "name": null}) },
+    ];
+    let change = edit(&mut base, 1, 5, &ops);
+    let wanted = values(&mut base);
+    let mut next = Document::genesis(patient(0), 2, &row()).unwrap();
+    let read = change.operations(&patient(0), &row()).unwrap();
+    next.edit(actor(9), &header(7, 5), false, &read).unwrap();
+    assert!(values(&mut next) == wanted);
+}
+
+#[test]
+fn words_in_the_middle_of_a_text_that_is_gone_are_not_guessed() {
+    let mut base = Document::genesis(patient(1), 1, &row()).unwrap();
+    let text = |value: &str| vec![FieldOp::Text { field: "notes".into(), value: value.into() }];
+    edit(&mut base, 1, 1, &text("Início. Fim."));
+    let middle = edit(&mut base, 1, 2, &text("Início. Meio. Fim."));
+    assert_eq!(middle.operations(&patient(1), &row()), None);
+    // What was put in front of everything needs no base.
+    let front = edit(&mut base, 1, 3, &text("Antes. Início. Meio. Fim."));
+    let mut now = row();
+    now.set("notes", Value::Text("Outra.".into()));
+    let FieldOp::Text { value, .. } = front.operations(&patient(1), &now).unwrap().remove(0) else {
+        panic!()
+    };
+    assert_eq!(value, "Antes. Outra.");
+}

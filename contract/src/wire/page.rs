@@ -4,7 +4,8 @@ use super::{WireError, pack, unpack};
 use crate::catalogue::TableId;
 use crate::digest::Digest;
 use crate::edit::DocumentId;
-use crate::ids::{EditId, RecordId};
+use crate::fate::Fate;
+use crate::ids::{AuthorId, EditId, RecordId};
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::row::RowStamp;
 use crate::time::ServerInstant;
@@ -110,6 +111,25 @@ pub enum Entry {
         /// The document.
         #[n(1)]
         document: DocumentId,
+    },
+    /// What became of an edit of the receiving device after its push was answered.
+    #[n(5)]
+    Fate {
+        /// Feed number.
+        #[n(0)]
+        seq: i64,
+        /// The edit.
+        #[n(1)]
+        edit: EditId,
+        /// Its fate now. `Rebase` for one that was set aside: it is released, express it again.
+        #[n(2)]
+        fate: Fate,
+        /// Who decided, if a person did.
+        #[n(3)]
+        by: Option<AuthorId>,
+        /// Why, in that person's words.
+        #[n(4)]
+        reason: Option<String>,
     },
 }
 

@@ -58,6 +58,13 @@ fn entries() -> Vec<Entry> {
             row: vec![0x80].into(),
         },
         Entry::Withdraw { seq: 5, document: document() },
+        Entry::Fate {
+            seq: 6,
+            edit: EditId(id(3)),
+            fate: Fate::Refused { code: Code::Discarded },
+            by: Some(AuthorId(id(2))),
+            reason: Some("motivo".into()),
+        },
     ]
 }
 
@@ -128,6 +135,20 @@ fn welcome() -> Welcome {
     }
 }
 
+fn handover() -> Frame {
+    let decided = Decided {
+        edit: EditId(id(3)),
+        by: AuthorId(id(2)),
+        at: DeviceInstant(5),
+        decision: Decision::HandedOver,
+        code: Code::NotFound,
+        intent: b"{}".to_vec().into(),
+        envelope: vec![1, 2].into(),
+        signature: vec![3; 64].into(),
+    };
+    Frame::Handover(Handover { decided: vec![decided] })
+}
+
 fn frames() -> Vec<Frame> {
     let patients = table("patients").unwrap();
     let facets = vec![RecordFacet { index: 1, facet: FacetId(1), epoch: 2, live: None, withdrawn: None }];
@@ -182,6 +203,7 @@ fn frames() -> Vec<Frame> {
         Frame::Received(Received { seqs: vec![5] }),
         Frame::Reads(reads()),
         Frame::Audited(Audited { reads: vec![[1; 16].into()], checkpoint: Some(checkpoint()) }),
+        handover(),
     ]
 }
 

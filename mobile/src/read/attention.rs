@@ -37,8 +37,8 @@ pub struct AttentionView {
     pub kept: Vec<String>,
     /// Where it can be corrected.
     pub fix: Option<Fix>,
-    /// Whether the server keeps it, so that an administrator sees it there.
-    pub on_server: bool,
+    /// Who decided about it on the server, and why.
+    pub decided: Option<String>,
     /// Whether it only waits for another edit: nothing is to be done.
     pub held: bool,
 }
@@ -76,7 +76,10 @@ pub fn list_attention(
             author: author(entry.author),
             kept: kept_lines(replica, zone, &entry.documents)?,
             edit: entry.edit.to_string(),
-            on_server: entry.place == Place::Quarantined,
+            decided: entry
+                .reason
+                .as_ref()
+                .map(|reason| words::status::decided(entry.decided_by.and_then(author), reason)),
             held,
         })
     };

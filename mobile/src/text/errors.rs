@@ -25,6 +25,7 @@ pub const fn reason(code: Code) -> &'static str {
         Code::DependencyExpired => "Faltou uma edição anterior, de outro aparelho, que não chegou no prazo.",
         Code::CatalogueUnknown => "Esta versão do aplicativo é desconhecida do servidor.",
         Code::AdmissionFailed => "O servidor não pôde juntar esta edição com segurança.",
+        Code::Discarded => "O administrador decidiu não incluir esta edição.",
     }
 }
 
@@ -44,6 +45,7 @@ pub const fn remedy(code: Code) -> &'static str {
         Code::DependsOnSetAside | Code::DependencyExpired => "Resolva primeiro a edição anterior e reenvie.",
         Code::ProjectionFailed | Code::AdmissionFailed => "Entregue ao administrador.",
         Code::ActorForked => "Reenvie.",
+        Code::Discarded => "Leia o motivo; corrija e reenvie, ou encerre.",
         Code::ScopeProhibited => "Entregue a um profissional autorizado para este ato.",
     }
 }

@@ -94,6 +94,15 @@ pub const CURRENT: &str = "Texto que está valendo";
 /// Marker at a disputed field.
 pub const DISPUTED: &str = "Em disputa";
 
+/// What a person decided on the server about a set-aside edit.
+#[must_use]
+pub fn decided(by: Option<String>, reason: &str) -> String {
+    match by {
+        Some(by) => format!("Descartada por {by}: {reason}"),
+        None => format!("Descartada: {reason}"),
+    }
+}
+
 /// The tablet's clock is off.
 #[must_use]
 pub fn clock_off(by_ms: i64) -> String {

@@ -12,21 +12,13 @@ use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::receipts::PurgeOrder;
 use crate::store::{Scoped, Store, StoreResult};
 use neonpro_contract::catalogue::{Purpose, TableId, table, table_by_id};
-use neonpro_contract::consent::{Standing, may_be_held, rests_on_consent, standing};
+use neonpro_contract::consent::{Standing, flags, may_be_held, rests_on_consent, standing};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::{ClinicId, PatientId};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
-
-/// Consent booleans of `patients` and the purpose each tells of. Care is what a clinic processes data for, so
-/// `data_processing_consent` is the consent to treatment.
-const BOOLEANS: [(&str, Purpose); 3] = [
-    ("photo_consent", Purpose::Photography),
-    ("data_processing_consent", Purpose::Treatment),
-    ("marketing_consent", Purpose::Marketing),
-];
 
 /// Settles patients of a clinic whose consents have expired since somebody last looked. Returns how many there were.
 ///
@@ -158,9 +150,7 @@ async fn load_documents(
 fn derive_booleans(workspace: &mut Workspace, patient: PatientId, now: ServerInstant) {
     let Some(patients) = table("patients") else { return };
     let events = workspace.consents.get(&patient).map_or(&[][..], Vec::as_slice);
-    let values = BOOLEANS.map(|(name, purpose)| {
-        (name, Value::Bool(matches!(standing(events, purpose, now.0), Standing::Granted { .. })))
-    });
+    let values: Vec<_> = flags(events, now.0).map(|(name, granted)| (name, Value::Bool(granted))).collect();
     let key = (patients.id, patient.0);
     let Some(record) = workspace.records.get_mut(&key) else { return };
     let untouched = record.dirty.is_empty();

@@ -176,6 +176,7 @@ async fn read_waiting(
     });
     let keys: Vec<String> =
         mentioned.documents.iter().copied().chain(parents).map(|id| document_key(&id)).collect();
+    let changed: Vec<String> = mentioned.documents.iter().map(document_key).collect();
     // Only a new consent event can release what was quarantined for lack of one.
     let consents = table("data_consent_records").map(|table| table.id);
     let consent_in_group = candidates
@@ -184,7 +185,7 @@ async fn read_waiting(
         .any(|change| Some(change.document.table) == consents);
     let patients: Vec<Uuid> =
         if consent_in_group { patients.iter().map(|id| id.0).collect() } else { Vec::new() };
-    scoped.list_waiting_edits(&keys, &patients).await
+    scoped.list_waiting_edits(&keys, &changed, &patients).await
 }
 
 /// Parents in tables without documents: reference data and server rows.

@@ -9,11 +9,12 @@ use super::facts::{self, Facts};
 use super::intake::{Candidate, Incoming, Rejected, Taken, reread, take_all};
 use super::judge::{Decision, answered, judge, take_over};
 use super::persist::{self, Merged};
+use super::reissue::{Ahead, is_due, reissue};
 use super::workspace::Workspace;
 use crate::actor::Actor;
 use crate::admission::{Admission, AdmissionError, BATCH_EDITS_MAX};
 use crate::reconcile;
-use crate::store::edits::{EditRecord, WaitingEdit};
+use crate::store::edits::{EditRecord, WaitingEdit, document_key};
 use crate::store::{Store, StoreError};
 use neonpro_contract::catalogue::FacetId;
 use neonpro_contract::document::ParsedChange;
@@ -48,7 +49,8 @@ impl GroupError {
 
 type GroupResult<T> = Result<T, GroupError>;
 
-/// Merges a group of edits and then, in a second transaction, those that waited for what it brought.
+/// Merges a group of edits and then, in transactions of their own, those that waited for what it brought, and those
+/// that waited for these.
 pub(super) async fn merge(
     store: &Store,
     admission: &Admission,
@@ -57,18 +59,30 @@ pub(super) async fn merge(
     now: ServerInstant,
 ) -> GroupResult<Done> {
     let taken = take_all(clinic, incoming).await;
-    let round = Round { store, admission, actor: Actor::system(clinic), now, retry: false };
+    let round = Round { store, admission, actor: Actor::system(clinic), now, retry: false, release: None };
     let (mut done, released) = round.run(taken).await?;
-    if !released.is_empty() {
-        let taken = released.into_iter().filter_map(|edit| reread(edit).map(Ok)).collect();
-        let retry = Round { retry: true, ..round };
-        // What waited before this push cannot fail it: the next merge looks again.
-        match retry.run(taken).await {
-            Ok((retried, _)) => done.head = retried.head,
-            Err(error) => tracing::warn!(%clinic, %error, "looking again at waiting edits failed"),
-        }
+    let retry = Round { retry: true, ..round };
+    // What waited before this push cannot fail it: the next merge looks again.
+    match retry.look_again(released).await {
+        Ok(Some(again)) => done.head = again.head,
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%clinic, %error, "looking again at waiting edits failed"),
     }
     Ok(done)
+}
+
+/// Judges an edit an administrator released, and then what was set aside with it.
+pub(super) async fn release(
+    store: &Store,
+    admission: &Admission,
+    clinic: ClinicId,
+    waiting: WaitingEdit,
+    now: ServerInstant,
+) -> GroupResult<Option<Done>> {
+    let release = Release { waived: waiting.code, documents: waiting.documents.clone() };
+    let actor = Actor::system(clinic);
+    let retry = Round { store, admission, actor, now, retry: true, release: Some(&release) };
+    retry.look_again(vec![waiting]).await
 }
 
 struct Round<'a> {
@@ -77,9 +91,41 @@ struct Round<'a> {
     actor: Actor,
     now: ServerInstant,
     retry: bool,
+    release: Option<&'a Release>,
+}
+
+/// What an administrator released: the question that is not asked again of edits to these documents that were set aside
+/// with it.
+#[derive(Debug)]
+struct Release {
+    waived: Option<Code>,
+    documents: Vec<String>,
+}
+
+impl Release {
+    fn covers(&self, candidate: &Candidate) -> bool {
+        let depends = candidate.waited.as_ref().is_some_and(|w| w.code == Some(Code::DependsOnSetAside));
+        depends && candidate.documents().all(|id| self.documents.contains(&document_key(&id)))
+    }
 }
 
 impl Round<'_> {
+    /// Judges waiting edits again, and then what waited for them. Ends because every round but the last merges at least
+    /// one of them. The fates are those of the first round.
+    async fn look_again(&self, mut waiting: Vec<WaitingEdit>) -> GroupResult<Option<Done>> {
+        let mut first: Option<Done> = None;
+        while !waiting.is_empty() {
+            let taken = waiting.into_iter().filter_map(|edit| reread(edit).map(Ok)).collect();
+            let (done, more) = self.run(taken).await?;
+            waiting = more;
+            match &mut first {
+                Some(first) => first.head = done.head,
+                None => first = Some(done),
+            }
+        }
+        Ok(first)
+    }
+
     async fn run(&self, taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
         match self.attempt(&taken, false).await {
             Err(error) if error.is_refusal() => {
@@ -109,7 +155,8 @@ impl Round<'_> {
             taken.iter().filter_map(|edit| edit.as_ref().ok().cloned()).collect();
         let mut scoped = self.store.begin(&self.actor).await?;
         let head = scoped.lock_head().await?;
-        let (facts, mut workspace) = facts::read(&mut scoped, &candidates).await?;
+        let (mut facts, mut workspace) = facts::read(&mut scoped, &candidates).await?;
+        self.let_follow(&candidates, &mut facts);
         let mut merged = Merged::new(head, self.now);
         let fates = if quarantine_all {
             let fate = Fate::Quarantined { code: Code::ProjectionFailed };
@@ -126,7 +173,7 @@ impl Round<'_> {
             merged.edits.extend(refused.filter(|edit| merged.edits.iter().all(|kept| kept.id != edit.id)));
             merged.audit_rejected(rejected);
         }
-        let released = releasable(&facts.waiting, &merged, self.retry);
+        let released = releasable(&facts.waiting, &merged);
         persist::write(&mut scoped, &mut workspace, &mut merged).await?;
         scoped.commit().await?;
         crate::crash_point!("merge.after_commit");
@@ -145,6 +192,7 @@ impl Round<'_> {
         let (mut queue, mut later) = (VecDeque::from(order(candidates)), Vec::new());
         let mut proofs = self.prove_new(&queue, candidates, facts, workspace).await?;
         let (mut put_off, mut tried_again) = (true, None);
+        let mut ahead = if self.retry { Ahead::of(&facts.waiting) } else { Ahead::default() };
         let mut told: HashMap<EditId, (&Candidate, Fate)> = HashMap::new();
         loop {
             let Some(index) = queue.pop_front() else {
@@ -155,14 +203,16 @@ impl Round<'_> {
                 put_off = false;
                 continue;
             };
-            let Some(candidate) = candidates.get(index) else { continue };
-            if let Some(fate) =
-                told.get(&candidate.envelope.edit).and_then(|first| repeated(first, candidate))
+            let Some(original) = candidates.get(index) else { continue };
+            if let Some(fate) = told.get(&original.envelope.edit).and_then(|first| repeated(first, original))
             {
                 set(&mut fates, index, fate);
                 continue;
             }
-            let fate = match judge(candidate, facts, workspace, proofs.get(&index), self.now, self.retry) {
+            let decision = judge(original, facts, workspace, proofs.get(&index), self.now, self.retry);
+            let (fitted, decision) = self.refit(original, decision, facts, workspace, &ahead).await?;
+            let candidate = fitted.as_ref().unwrap_or(original);
+            let fate = match decision {
                 Decision::Known(fate) => {
                     set(&mut fates, index, fate);
                     continue;
@@ -181,10 +231,48 @@ impl Round<'_> {
                 }
                 decision => self.settle(candidate, decision, workspace, merged),
             };
+            ahead.forget_merged(original.envelope.edit.0, &fate);
             merged.remember(candidate, &fate, workspace, self.retry);
-            told.insert(candidate.envelope.edit, (candidate, fate.clone()));
+            told.insert(original.envelope.edit, (original, fate.clone()));
             set(&mut fates, index, fate);
         }
+    }
+
+    /// What was set aside with a released edit, on the same documents, follows it.
+    fn let_follow(&self, candidates: &[Candidate], facts: &mut Facts) {
+        let Some(release) = self.release else { return };
+        for candidate in candidates.iter().filter(|candidate| release.covers(candidate)) {
+            if let Some(known) = facts.known.get_mut(&candidate.envelope.edit.0) {
+                known.waived = known.waived.or(release.waived);
+            }
+        }
+    }
+
+    /// An edit that waited and does not fit any more is decided as expressed anew.
+    async fn refit(
+        &self,
+        candidate: &Candidate,
+        decision: Decision,
+        facts: &Facts,
+        workspace: &Workspace,
+        ahead: &Ahead,
+    ) -> GroupResult<(Option<Candidate>, Decision)> {
+        let Decision::Aside(fate, _) = &decision else { return Ok((None, decision)) };
+        let known = facts.known.get(&candidate.envelope.edit.0);
+        let waited = candidate.waited.as_ref().and_then(|waited| waited.code);
+        let released = known.is_some_and(|known| known.waived.is_some() && known.waived == waited);
+        if !is_due(fate, candidate, released, ahead) {
+            return Ok((None, decision));
+        }
+        let Some(anew) = reissue(candidate, fate, workspace) else {
+            // Only its tablet can say it anew.
+            let document = candidate.documents().next();
+            let rebase = |document| Decision::Aside(Fate::Rebase { document, epoch: 0 }, Vec::new());
+            return Ok((None, document.map_or(decision, rebase)));
+        };
+        let proofs = admit::prove(self.admission, &[0], std::slice::from_ref(&anew), workspace).await?;
+        let decision = judge(&anew, facts, workspace, proofs.get(&0), self.now, self.retry);
+        Ok((Some(anew), decision))
     }
 
     /// Tries every edit that will be judged, but those that only write maps: they reach Automerge only where the judge
@@ -220,6 +308,9 @@ impl Round<'_> {
                     merged.note_too_late(candidate, &evidence, &fate, workspace);
                 }
                 merged.note_evidence(candidate, evidence);
+                if matches!(fate, Fate::Rebase { .. }) {
+                    merged.ask(candidate);
+                }
                 fate
             }
             // Just tried on these very documents: never merged without a proof.
@@ -287,17 +378,18 @@ fn leads(candidate: &Candidate) -> bool {
     })
 }
 
-/// Waiting edits worth another look: a dependency came, or a consent did.
-fn releasable(waiting: &[WaitingEdit], merged: &Merged, retry: bool) -> Vec<WaitingEdit> {
-    if retry {
-        return Vec::new();
-    }
-    let hit = |edit: &WaitingEdit| match edit.fate.as_str() {
-        "held" => edit.documents.iter().any(|key| merged.touches(key)),
-        "quarantined" => merged.consents_came,
+/// Waiting edits worth another look: what they build on came, or a consent did. Those merged just now wait no more.
+fn releasable(waiting: &[WaitingEdit], merged: &Merged) -> Vec<WaitingEdit> {
+    let touched = |keys: &[String]| keys.iter().any(|key| merged.touches(key));
+    let hit = |edit: &&WaitingEdit| match (edit.fate.as_str(), edit.code) {
+        ("quarantined", Some(Code::ConsentMissing | Code::ConsentWithdrawn)) => merged.consents_came,
+        ("held", _) | ("quarantined", Some(Code::DependsOnSetAside | Code::DependencyExpired)) => {
+            touched(&edit.documents) || touched(&edit.awaits)
+        }
         _ => false,
     };
-    waiting.iter().filter(|edit| hit(edit)).cloned().collect()
+    let merged_now = |edit: &WaitingEdit| merged.edits.iter().any(|record| record.id == edit.id);
+    waiting.iter().filter(hit).filter(|edit| !merged_now(edit)).cloned().collect()
 }
 
 fn answers(taken: &[Taken], fates: Vec<Option<Fate>>) -> Vec<EditFate> {
@@ -337,5 +429,7 @@ fn refused_record(rejected: &Rejected) -> Option<EditRecord> {
         digest: rejected.digest.clone(),
         documents,
         patient: None,
+        reissued: None,
+        awaits: Vec::new(),
     })
 }

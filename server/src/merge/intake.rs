@@ -2,7 +2,7 @@
 
 use crate::store::edits::WaitingEdit;
 use neonpro_contract::document::{Actor as CrdtActor, ParsedChange};
-use neonpro_contract::edit::{Envelope, SignedEdit, decode_envelope, signing_bytes};
+use neonpro_contract::edit::{DocumentId, Envelope, Intent, SignedEdit, decode_envelope, signing_bytes};
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{ClinicId, DeviceId};
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -26,6 +26,28 @@ pub(super) struct Candidate {
     pub digest: Vec<u8>,
     pub envelope: Envelope,
     pub changes: Vec<ParsedChange>,
+    /// Documents the person touched; one that is reissued may need no change to some of them any more.
+    pub(super) touched: Vec<DocumentId>,
+    /// The envelope with changes made anew by the server, for one whose signed changes do not fit any more.
+    pub reissued: Option<Vec<u8>>,
+    /// What is known of one that waited here.
+    pub waited: Option<Box<Waited>>,
+}
+
+impl Candidate {
+    /// The documents the person touched.
+    pub fn documents(&self) -> impl Iterator<Item = DocumentId> + '_ {
+        self.touched.iter().copied()
+    }
+}
+
+/// What is known of an edit that waited on the server.
+#[derive(Debug, Clone)]
+pub(super) struct Waited {
+    pub code: Option<Code>,
+    pub asked: bool,
+    /// What was meant, if its tablet handed it over.
+    pub intent: Option<Intent>,
 }
 
 /// An edit that goes no further.
@@ -73,7 +95,10 @@ pub(super) fn take(clinic: ClinicId, incoming: Incoming) -> Taken {
         return reject(Some(envelope), Code::CatalogueUnknown, digest);
     }
     match parse_changes(&envelope, device) {
-        Ok(changes) => Ok(Candidate { signed, digest, envelope, changes }),
+        Ok(changes) => {
+            let touched = envelope.changes.iter().map(|change| change.document).collect();
+            Ok(Candidate { signed, digest, envelope, changes, touched, reissued: None, waited: None })
+        }
         Err(code) => reject(Some(envelope), code, digest),
     }
 }
@@ -84,7 +109,10 @@ pub(super) fn reread(waiting: WaitingEdit) -> Option<Candidate> {
     let changes = parse_changes(&envelope, DeviceId(waiting.device)).ok()?;
     let digest = ring::digest::digest(&ring::digest::SHA256, &waiting.envelope).as_ref().to_vec();
     let signed = SignedEdit { envelope: waiting.envelope.into(), signature: waiting.signature.into() };
-    Some(Candidate { signed, digest, envelope, changes })
+    let intent = waiting.intent.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let waited = Some(Box::new(Waited { code: waiting.code, asked: waiting.asked, intent }));
+    let touched = envelope.changes.iter().map(|change| change.document).collect();
+    Some(Candidate { signed, digest, envelope, changes, touched, reissued: None, waited })
 }
 
 fn parse_changes(envelope: &Envelope, device: DeviceId) -> Result<Vec<ParsedChange>, Code> {

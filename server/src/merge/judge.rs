@@ -13,14 +13,14 @@ use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{self, FacetId, Kind, PatientLink, Purpose, Table};
 use neonpro_contract::consent::{ConsentEvent, Evidence, Verdict, cover, judge as judge_consent, standing};
-use neonpro_contract::document::{Clamps, DocumentError, ParsedChange};
+use neonpro_contract::document::{Clamps, Document, DocumentError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, DocumentId, Envelope};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{PatientId, RecordId};
 use neonpro_contract::permissions::{may_write, purpose};
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::time::ServerInstant;
-use neonpro_contract::validate;
+use neonpro_contract::validate::{self, Joined};
 use std::collections::BTreeSet;
 
 /// What the judge decided.
@@ -75,9 +75,12 @@ pub(super) fn judge(
     if let Some(fate) = answered(candidate, facts, retry) {
         return Decision::Known(fate);
     }
+    let known = facts.known.get(&candidate.envelope.edit.0).filter(|_| !retry);
+    let repeats = |fate: &Fate| known.is_some_and(|k| k.digest == candidate.digest && k.fate == *fate);
     let mut accepted = Accepted::default();
-    match stage_edit(candidate, facts, workspace, proof, now, &mut accepted) {
+    match stage_edit(candidate, facts, workspace, proof, now, retry, &mut accepted) {
         Ok(()) => Decision::Accept(Box::new(accepted)),
+        Err(Stop::Fate(fate)) if repeats(&fate) => Decision::Known(fate),
         Err(Stop::Fate(fate)) => Decision::Aside(fate, accepted.evidence),
         Err(Stop::Unproven) => Decision::Unproven,
     }
@@ -89,7 +92,9 @@ pub(super) fn answered(candidate: &Candidate, facts: &Facts, retry: bool) -> Opt
     let settled = matches!(known.fate, Fate::Duplicate { .. });
     // What is kept of one device's edit is not another's to replace.
     let foreign = known.device != candidate.envelope.device.0 && !matches!(known.fate, Fate::Refused { .. });
-    let same = known.digest == candidate.digest;
+    // What was missing may have come since: nothing of such an edit was kept that could wait for it here.
+    let missing = known.fate == Fate::Refused { code: Code::NotFound };
+    let same = known.digest == candidate.digest && !missing;
     (settled || (!retry && (same || foreign))).then(|| known.fate.clone())
 }
 
@@ -107,10 +112,12 @@ fn stage_edit(
     workspace: &Workspace,
     proof: Option<&Proof>,
     now: ServerInstant,
+    retry: bool,
     accepted: &mut Accepted,
 ) -> Result<(), Stop> {
     let envelope = &candidate.envelope;
-    let roles = authority::roles(envelope, facts, workspace).map_err(refused)?;
+    let roles = authority::roles(envelope, facts, workspace, retry).map_err(refused)?;
+    let waived = facts.known.get(&envelope.edit.0).and_then(|known| known.waived);
     for (position, (change, parsed)) in envelope.changes.iter().zip(&candidate.changes).enumerate() {
         let table = change.document.table().ok_or_else(|| refused(Code::NotFound))?;
         if table.facet(change.document.facet).is_none() {
@@ -119,12 +126,17 @@ fn stage_edit(
         if !roles.iter().any(|role| may_write(table, change.document.facet, *role)) {
             return Err(refused(Code::RoleNotAllowed).into());
         }
-        let work = Work { table, position, change, parsed, envelope, workspace, proof, now };
+        let work = Work { table, position, change, parsed, envelope, workspace, proof, now, waived };
         if work.stage(accepted)? {
             accepted.changes.push((change.document, u16::try_from(position).unwrap_or(u16::MAX)));
         }
     }
     Ok(())
+}
+
+/// Whether the author had seen all of the document.
+fn joined(document: &mut Document, change: &ParsedChange) -> Joined {
+    if document.is_ahead(change) { Joined::Alone } else { Joined::Concurrently }
 }
 
 /// One change of one edit.
@@ -137,6 +149,8 @@ struct Work<'a> {
     workspace: &'a Workspace,
     proof: Option<&'a Proof>,
     now: ServerInstant,
+    /// The question an administrator released the edit from.
+    waived: Option<Code>,
 }
 
 impl Work<'_> {
@@ -149,14 +163,15 @@ impl Work<'_> {
         let mut document = self.find_document(&accepted.stage)?;
         let mut record = self.find_record(&accepted.stage);
         let before = record.existed.then(|| record.row.clone());
-        if !self.apply(&mut document, &record.row)? {
-            return Ok(false);
-        }
+        let Some(joined) = self.apply(&mut document, &record.row)? else { return Ok(false) };
         let mut after = record.row.clone();
         self.project(&mut document, &mut after)?;
-        validate::transition(before.as_ref(), &after).map_err(quarantined)?;
+        validate::transition(before.as_ref(), &after, joined).map_err(quarantined)?;
+        self.check_addenda(&document, before.as_ref())?;
+        document.note_growth(before.as_ref(), &after);
         self.check_parents(&accepted.stage, before.as_ref(), &after)?;
-        let patient = self.patient(&accepted.stage, &after);
+        // An existing document knows its patient; its parents may not have been read.
+        let patient = document.state.patient.or_else(|| self.patient(&accepted.stage, &after));
         if before.is_none() {
             self.create_facets(&mut accepted.stage, &mut document, &after, patient);
             after.set_derived_defaults();
@@ -223,15 +238,16 @@ impl Work<'_> {
     }
 
     /// Applies the change to the open document: one that only writes maps by itself, any other if a worker did so
-    /// before. `false` when the document already holds it.
-    fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<bool, Stop> {
+    /// before. `None` when the document already holds it.
+    fn apply(&self, open: &mut OpenDocument, row: &Row) -> Result<Option<Joined>, Stop> {
         if self.parsed.is_plain() {
             let document = open.open(row).map_err(|_| quarantined(Code::ProjectionFailed))?;
             if document.contains(&self.parsed.hash()) {
-                return Ok(false);
+                return Ok(None);
             }
+            let joined = joined(document, self.parsed);
             if document.apply_plain(self.parsed) {
-                return Ok(true);
+                return Ok(Some(joined));
             }
         }
         match self.proof.map(|proof| proof.covers(self.position, &open.state.heads)) {
@@ -241,10 +257,11 @@ impl Work<'_> {
         }
         let document = open.open(row).map_err(|_| quarantined(Code::ProjectionFailed))?;
         if document.contains(&self.parsed.hash()) {
-            return Ok(false);
+            return Ok(None);
         }
+        let joined = joined(document, self.parsed);
         match document.apply(self.parsed) {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(Some(joined)),
             Err(DocumentError::MissingDependency) => Err(self.missing_dependency(open).into()),
             Err(DocumentError::ActorForked) => Err(quarantined(Code::ActorForked).into()),
             Err(_) => Err(refused(Code::Malformed).into()),
@@ -271,6 +288,16 @@ impl Work<'_> {
         let document = open.document.as_mut().ok_or_else(|| quarantined(Code::ProjectionFailed))?;
         document.check_fields().map_err(|_| quarantined(Code::InvalidValue))?;
         open.disputes = document.project(clamps, after).map_err(|_| quarantined(Code::InvalidValue))?;
+        Ok(())
+    }
+
+    /// Two addenda under one key would hide one of them.
+    fn check_addenda(&self, open: &OpenDocument, before: Option<&Row>) -> Result<(), Fate> {
+        let locked = before.is_some_and(|before| !before.get("locked_at").is_null());
+        let contested = |document: &Document| document.is_contested(validate::ADDENDA);
+        if locked && open.document.as_ref().is_some_and(contested) {
+            return Err(quarantined(Code::RecordLocked));
+        }
         Ok(())
     }
 
@@ -347,6 +374,12 @@ impl Work<'_> {
         match judge_consent(facet, purpose, cover) {
             Verdict::Accept => Ok(()),
             Verdict::AcceptWithItem(code) => {
+                accepted.uncovered.push((self.change.document, code));
+                Ok(())
+            }
+            Verdict::Quarantine(code)
+                if matches!(self.waived, Some(Code::ConsentMissing | Code::ConsentWithdrawn)) =>
+            {
                 accepted.uncovered.push((self.change.document, code));
                 Ok(())
             }

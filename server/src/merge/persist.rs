@@ -12,6 +12,7 @@ use crate::store::edits::{EditRecord, document_key};
 use crate::store::feed::{FeedKind, FeedRecord};
 use crate::store::heads::Head;
 use crate::store::items::NewItem;
+use crate::store::made::Numbering;
 use crate::store::receipts::PurgeOrder;
 use crate::store::scope::ScopeRecord;
 use crate::store::written::Written;
@@ -40,6 +41,8 @@ pub(super) struct Merged {
     pub purges: Vec<PurgeOrder>,
     pub consents_came: bool,
     pub acts: Vec<Judged>,
+    /// Edits their tablets are asked to express again.
+    pub asked: Vec<Uuid>,
     touched: BTreeSet<String>,
     patients: HashMap<Uuid, PatientId>,
     /// What was asked about consent, by edit.
@@ -59,6 +62,7 @@ impl Merged {
             purges: Vec::new(),
             consents_came: false,
             acts: Vec::new(),
+            asked: Vec::new(),
             touched: BTreeSet::new(),
             patients: HashMap::new(),
             evidence: HashMap::new(),
@@ -129,7 +133,7 @@ impl Merged {
     /// Keeps an edit with its fate and writes the audit. Replays leave no second trace.
     pub fn remember(&mut self, candidate: &Candidate, fate: &Fate, workspace: &mut Workspace, retry: bool) {
         let envelope = &candidate.envelope;
-        let documents: Vec<DocumentId> = envelope.changes.iter().map(|change| change.document).collect();
+        let documents: Vec<DocumentId> = candidate.documents().collect();
         if matches!(fate, Fate::Duplicate { .. } | Fate::Rebase { .. }) {
             return;
         }
@@ -142,8 +146,13 @@ impl Merged {
         let patient =
             self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
         let code = fate.set_aside().map(Code::as_str);
+        if retry {
+            self.settled.push(format!("edit/{}", envelope.edit));
+            self.tell(candidate);
+        }
         self.audit.push(AuditRecord {
             action: match fate {
+                Fate::Accepted { .. } if retry => "edit_released",
                 Fate::Accepted { .. } => "edit_accepted",
                 Fate::Held { .. } => "edit_held",
                 Fate::Quarantined { .. } => "edit_quarantined",
@@ -169,9 +178,27 @@ impl Merged {
             envelope: candidate.signed.envelope.to_vec(),
             signature: candidate.signed.signature.to_vec(),
             digest: candidate.digest.clone(),
+            awaits: awaited(candidate, fate, &documents),
             documents,
             patient: patient.map(|id| id.0),
+            reissued: candidate.reissued.clone(),
         });
+    }
+
+    /// Tells the author's device what became of an edit that waited.
+    fn tell(&mut self, candidate: &Candidate) {
+        let envelope = &candidate.envelope;
+        let Some(document) = candidate.documents().next() else { return };
+        let seq = self.next_seq();
+        self.feed.push(FeedRecord::fate(seq, envelope.edit.0, envelope.device.0, document));
+    }
+
+    /// An edit that may go in, but only its author's tablet can say how: it is asked, once.
+    pub fn ask(&mut self, candidate: &Candidate) {
+        if candidate.waited.as_ref().is_some_and(|waited| !waited.asked) {
+            self.asked.push(candidate.envelope.edit.0);
+            self.tell(candidate);
+        }
     }
 
     pub fn audit_rejected(&mut self, rejected: &Rejected) {
@@ -218,6 +245,24 @@ fn evidence(asked: &Evidence) -> serde_json::Value {
     })
 }
 
+/// Documents whose next change may settle an edit that waits for another one: its own, and the records it points at.
+fn awaited(candidate: &Candidate, fate: &Fate, documents: &[DocumentId]) -> Vec<DocumentId> {
+    let waits = matches!(fate, Fate::Held { .. } | Fate::Quarantined { code: Code::DependsOnSetAside });
+    if !waits {
+        return Vec::new();
+    }
+    let mut awaited = documents.to_vec();
+    for (change, parsed) in candidate.envelope.changes.iter().zip(&candidate.changes) {
+        let Some(table) = change.document.table() else { continue };
+        awaited.extend(parsed.root_ids().into_iter().filter_map(|(name, target)| {
+            let parent = table.field(&name).and_then(|(_, field)| field.references)?;
+            let table = neonpro_contract::catalogue::table(parent)?.id;
+            Some(DocumentId { table, record: RecordId(target), facet: FacetId(0) })
+        }));
+    }
+    awaited
+}
+
 /// The patient an edit concerns, also when it was not merged: a consent that comes later finds it by this.
 fn patient_of(workspace: &Workspace, candidate: &Candidate) -> Option<PatientId> {
     let stage = Stage::default();
@@ -256,13 +301,15 @@ pub(super) async fn write(
     reconcile::stock::detect(scoped, workspace, &mut merged.items).await?;
     reconcile::scope::detect(&merged.acts, workspace, &mut merged.items, &mut merged.settled);
     keep_verdicts(scoped, merged).await?;
-    let appended = number_server_rows(scoped, workspace, merged).await?;
+    let mut numbering = Numbering { head: &mut merged.head, feed: Some(&mut merged.feed), documents: 0 };
+    scoped.number_made_rows(&mut numbering).await?;
+    scoped.mark_asked(&merged.asked).await?;
     scoped.append_purge_orders(&merged.purges, merged.now).await?;
     scoped.append_audit(&merged.audit, merged.now).await?;
     crate::crash_point!("merge.before_items");
     scoped.upsert_items(&merged.items, merged.now).await?;
     scoped.mark_items_settled(&merged.settled, merged.now).await?;
-    let documents = finish_documents(workspace, merged, appended);
+    let documents = finish_documents(workspace, merged);
     let written = Written {
         documents: &documents.iter().collect::<Vec<_>>(),
         edits: &merged.edits,
@@ -326,56 +373,9 @@ async fn write_rows(scoped: &mut Scoped, workspace: &mut Workspace, merged: &mut
     Ok(())
 }
 
-/// Numbers what triggers wrote by themselves. Returns documents of records that came into being that way.
-async fn number_server_rows(
-    scoped: &mut Scoped,
-    workspace: &Workspace,
-    merged: &mut Merged,
-) -> StoreResult<Vec<DocumentState>> {
-    let mut appended = Vec::new();
-    let triggers = [
-        ("appointments", "appointment_history"),
-        ("inventory_transactions", "inventory_products"),
-        ("inventory_transactions", "inventory_alerts"),
-    ];
-    for (cause, name) in triggers {
-        let caused = workspace
-            .order
-            .iter()
-            .any(|key| workspace.records.get(key).is_some_and(|r| r.table.name == cause));
-        let Some(table) = neonpro_contract::catalogue::table(name).filter(|_| caused) else { continue };
-        let mut numbers = Vec::new();
-        for record in scoped.list_unnumbered(table).await? {
-            let id = DocumentId { table: table.id, record: RecordId(record), facet: FacetId(0) };
-            let is_new = table.name == "inventory_alerts" && !scoped.has_document(&id).await?;
-            let seq = merged.row_entry(table, record);
-            if is_new {
-                let mut state = DocumentState::new(id, Purpose::Operation, None);
-                state.last_seq = seq;
-                if let Some(entry) = merged.feed.last_mut() {
-                    entry.kind = FeedKind::Snapshot;
-                }
-                appended.push(state);
-            }
-            numbers.push((record, seq));
-        }
-        scoped.mark_numbered(table, &numbers).await?;
-    }
-    Ok(appended)
-}
-
 /// Saves dirty documents and moves the digests.
-fn finish_documents(
-    workspace: &mut Workspace,
-    merged: &mut Merged,
-    appended: Vec<DocumentState>,
-) -> Vec<DocumentState> {
-    let mut written = appended;
-    for state in &written {
-        if let Some(digest) = merged.head.of_purpose(state.purpose) {
-            digest.add(state.fingerprint());
-        }
-    }
+fn finish_documents(workspace: &mut Workspace, merged: &mut Merged) -> Vec<DocumentState> {
+    let mut written = Vec::new();
     for open in workspace.documents.values_mut().filter(|open| open.dirty) {
         save(open);
         if let Some(digest) = merged.head.of_purpose(open.state.purpose) {

@@ -3,13 +3,14 @@
 //! An edit is judged on copies ([`Stage`]) that replace the originals only when the whole edit is accepted.
 
 use crate::store::documents::DocumentState;
-use neonpro_contract::catalogue::{FacetId, Table, TableId};
+use neonpro_contract::catalogue::{FacetId, Field, Table, TableId};
 use neonpro_contract::consent::ConsentEvent;
 use neonpro_contract::document::{Dispute, Document, DocumentError};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::PatientId;
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::scope_of_practice::Facts;
+use neonpro_contract::validate;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -26,6 +27,10 @@ pub(crate) struct OpenDocument {
     pub fingerprint_before: Option<u128>,
     pub dirty: bool,
     pub disputes: Vec<Dispute>,
+    /// Fields that merging made larger than one edit may.
+    pub overgrown: Vec<&'static Field>,
+    /// Fields that were so before this transaction and are no longer.
+    pub shrunk: Vec<&'static Field>,
     /// Whether several values of a guarded field may have stood before: only there can a dispute have been open.
     pub was_disputed: bool,
 }
@@ -73,14 +78,7 @@ pub(crate) struct Stage {
 impl OpenDocument {
     pub fn existing(state: DocumentState) -> Self {
         let fingerprint_before = state.term();
-        Self {
-            state,
-            document: None,
-            fingerprint_before,
-            dirty: false,
-            disputes: Vec::new(),
-            was_disputed: false,
-        }
+        Self { fingerprint_before, dirty: false, ..Self::new(state) }
     }
 
     pub fn new(state: DocumentState) -> Self {
@@ -90,8 +88,22 @@ impl OpenDocument {
             fingerprint_before: None,
             dirty: true,
             disputes: Vec::new(),
+            overgrown: Vec::new(),
+            shrunk: Vec::new(),
             was_disputed: false,
         }
+    }
+
+    /// Notes which fields of the facet outgrew their limits, and which did so no more.
+    pub fn note_growth(&mut self, before: Option<&Row>, after: &Row) {
+        let facet = self.state.id.facet;
+        let of =
+            |row: &Row| validate::overgrown(row).filter(|field| field.facet == facet).collect::<Vec<_>>();
+        let was = before.map(of).unwrap_or_default();
+        self.overgrown = of(after);
+        self.shrunk.extend(was);
+        let overgrown = &self.overgrown;
+        self.shrunk.retain(|field| overgrown.iter().all(|other| other.name != field.name));
     }
 
     /// The document itself: loaded from its live history, or built from its row.

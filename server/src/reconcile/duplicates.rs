@@ -77,9 +77,8 @@ async fn sharing(
     }
     let mut first: HashMap<String, Uuid> =
         scoped.list_sharing(table, column, &values, written).await?.into_iter().collect();
-    // Records that already stood alone before this merge come before those that are new.
     let mut order: Vec<&Uuid> = written.iter().collect();
-    order.sort_by_key(|id| workspace.records.get(&(table.id, **id)).is_none_or(|record| !record.existed));
+    order.sort_by_key(|id| precedence(workspace, table, column, **id));
     let mut pairs = Vec::new();
     for id in order {
         let Some(value) = value_of(id) else { continue };
@@ -89,6 +88,20 @@ async fn sharing(
         }
     }
     Ok(pairs)
+}
+
+/// Who is the first among records that share an identifier: the one that had it before and stood alone, then one that
+/// takes it now, then one that is marked already, then new ones as they came. So a pair never changes its roles.
+fn precedence(workspace: &Workspace, table: &'static Table, column: &str, id: Uuid) -> u8 {
+    let Some(record) = workspace.records.get(&(table.id, id)).filter(|record| record.existed) else {
+        return 3;
+    };
+    let taken_now = table.field(column).is_some_and(|(index, _)| record.dirty.contains(&index));
+    match (record.row.get("duplicate_of").is_null(), taken_now) {
+        (true, false) => 0,
+        (true, true) => 1,
+        (false, _) => 2,
+    }
 }
 
 fn mark(workspace: &mut Workspace, table: &'static Table, id: Uuid, first: Option<Uuid>) {

@@ -1,8 +1,8 @@
 //! Concurrent values of guarded fields: canonical carries the latest, both are shown, a person decides.
 
-use crate::merge::Workspace;
+use crate::merge::{OpenDocument, Workspace};
 use crate::store::items::{ItemKind, NewItem, Severity};
-use neonpro_contract::catalogue::Rule;
+use neonpro_contract::catalogue::{Field, Rule, Table};
 use neonpro_contract::document::Dispute;
 use neonpro_contract::edit::DocumentId;
 use serde_json::{Value as Json, json};
@@ -24,6 +24,10 @@ pub(crate) fn detect(workspace: &Workspace, items: &mut Vec<NewItem>, settled: &
                 sides: sides(dispute),
             });
         }
+        for field in &open.overgrown {
+            items.push(overgrown(open, table, field));
+        }
+        settled.extend(open.shrunk.iter().map(|field| size_matter(&id, field.name)));
         if !open.was_disputed {
             continue;
         }
@@ -32,6 +36,26 @@ pub(crate) fn detect(workspace: &Workspace, items: &mut Vec<NewItem>, settled: &
             guarded.filter(|(_, field)| open.disputes.iter().all(|dispute| dispute.field.name != field.name));
         settled.extend(quiet.map(|(_, field)| matter(&id, field.name)));
     }
+}
+
+/// Texts that were each short enough are too long together. All of it is kept; nobody can lengthen it until a person has
+/// shortened it.
+fn overgrown(open: &OpenDocument, table: &Table, field: &Field) -> NewItem {
+    let id = open.state.id;
+    NewItem {
+        kind: ItemKind::Fields,
+        severity: Severity::Info,
+        code: "merged_too_long",
+        matter: size_matter(&id, field.name),
+        table: table.id,
+        record: id.record.0,
+        patient: open.state.patient.map(|patient| patient.0),
+        sides: json!({ "field": field.name }),
+    }
+}
+
+fn size_matter(id: &DocumentId, field: &str) -> String {
+    format!("size/{id}/{field}")
 }
 
 fn matter(id: &DocumentId, field: &str) -> String {

@@ -87,6 +87,24 @@ impl Scoped {
         .transpose()
     }
 
+    /// The least number every active device has committed, of those that spoke since an instant; `None` when none of
+    /// them follows the feed.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_least_cursor(&mut self, since: ServerInstant) -> StoreResult<Option<i64>> {
+        let clinic = self.actor().clinic().0;
+        sqlx_core::query_scalar::query_scalar(
+            "select min(cursor) from sync.devices where clinic_id = $1 and state = 'active' and cursor >= 0 \
+             and last_seen_at >= $2::timestamptz",
+        )
+        .bind(clinic)
+        .bind(instant_text(since.0))
+        .fetch_one(self.connection())
+        .await
+        .map_err(StoreError::during("reading cursors"))
+    }
+
     /// Adds a device.
     ///
     /// # Errors

@@ -5,6 +5,8 @@ use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use sqlx_core::row::Row as _;
+use sqlx_core::sql_str::AssertSqlSafe;
+use sqlx_postgres::PgRow;
 use uuid::Uuid;
 
 /// An edit as it is kept.
@@ -22,6 +24,8 @@ pub struct EditRecord {
     pub captured_at: i64,
     /// What was signed; dropped for refused edits.
     pub envelope: Vec<u8>,
+    /// The envelope as merged, where the signed one did not fit any more.
+    pub reissued: Option<Vec<u8>>,
     /// The signature.
     pub signature: Vec<u8>,
     /// SHA-256 of the envelope.
@@ -30,6 +34,8 @@ pub struct EditRecord {
     pub documents: Vec<DocumentId>,
     /// The patient concerned, if one.
     pub patient: Option<Uuid>,
+    /// Documents whose next change may settle it, for an edit that waits for another.
+    pub awaits: Vec<DocumentId>,
 }
 
 /// What is known of an edit that came before.
@@ -43,6 +49,8 @@ pub struct KnownEdit {
     pub fate: Fate,
     /// SHA-256 of the envelope it had.
     pub digest: Vec<u8>,
+    /// The question an administrator released it from.
+    pub waived: Option<Code>,
 }
 
 /// An edit that waits on the server.
@@ -52,14 +60,22 @@ pub struct WaitingEdit {
     pub id: Uuid,
     /// Its device.
     pub device: Uuid,
-    /// `held`, `quarantined` or `refused`.
+    /// `held`, `quarantined`, `refused` or `discarded`.
     pub fate: String,
+    /// Why it was set aside.
+    pub code: Option<Code>,
+    /// Its tablet was asked to express it again.
+    pub asked: bool,
     /// What was signed.
     pub envelope: Vec<u8>,
     /// The signature.
     pub signature: Vec<u8>,
     /// Documents it touches, in text form.
     pub documents: Vec<String>,
+    /// Documents whose next change may settle it.
+    pub awaits: Vec<String>,
+    /// JSON of the intent, if a tablet handed it over.
+    pub intent: Option<String>,
 }
 
 /// Set-aside edits looked at again in one merge. More wait for the next.
@@ -80,7 +96,7 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
             "select id, fate, code, seq, (extract(epoch from merged_at) * 1000000)::bigint, digest, documents[1], \
-             device_id from sync.edits where clinic_id = $1 and id = any($2)",
+             device_id, decision is not distinct from 'released' from sync.edits where clinic_id = $1 and id = any($2)",
         )
         .bind(clinic)
         .bind(ids)
@@ -90,56 +106,45 @@ impl Scoped {
         rows.iter().map(known).collect()
     }
 
-    /// Set-aside edits that touch any of these documents, and quarantined ones of these patients.
+    /// Set-aside edits that touch any of these documents, those that wait for a change of one of `changed`, and
+    /// quarantined ones of these patients; in the order in which they were made.
     ///
     /// # Errors
     /// A database failure.
     pub async fn list_waiting_edits(
         &mut self,
         documents: &[String],
+        changed: &[String],
         patients: &[Uuid],
     ) -> StoreResult<Vec<WaitingEdit>> {
+        // A statement for each index: an OR over them reads the whole log.
+        let mut rows = self.select_waiting("e.fate <> 'accepted' and e.documents && $2", documents).await?;
+        rows.extend(
+            self.select_waiting("e.fate in ('held', 'quarantined') and e.awaits && $2", changed).await?,
+        );
+        if !patients.is_empty() {
+            let of_patients = "e.fate = 'quarantined' and e.patient_id = any($2::text[]::uuid[])";
+            let patients: Vec<String> = patients.iter().map(Uuid::to_string).collect();
+            rows.extend(self.select_waiting(of_patients, &patients).await?);
+        }
+        let mut seen = std::collections::HashSet::new();
+        let mut edits = rows.iter().map(waiting).collect::<StoreResult<Vec<_>>>()?;
+        edits.retain(|edit| seen.insert(edit.id));
+        Ok(edits)
+    }
+
+    async fn select_waiting(&mut self, condition: &str, values: &[String]) -> StoreResult<Vec<PgRow>> {
         let clinic = self.actor().clinic().0;
-        // Two statements, each with an index of its own: an OR over both reads the whole log.
-        let of_documents = "select id, device_id, fate, envelope, signature, documents from sync.edits \
-             where clinic_id = $1 and fate <> 'accepted' and documents && $2 order by received_at limit $3";
-        let mut rows = sqlx_core::query::query(of_documents)
+        let sql = format!(
+            "select {WAITING} where e.clinic_id = $1 and {condition} order by e.received_at, e.captured_at, e.id limit $3"
+        );
+        sqlx_core::query::query(AssertSqlSafe(sql))
             .bind(clinic)
-            .bind(documents)
+            .bind(values)
             .bind(WAITING_MAX)
             .fetch_all(self.connection())
             .await
-            .map_err(StoreError::during("reading waiting edits"))?;
-        if !patients.is_empty() {
-            let of_patients = "select id, device_id, fate, envelope, signature, documents from sync.edits \
-                 where clinic_id = $1 and fate = 'quarantined' and patient_id = any($2) order by received_at limit $3";
-            let more = sqlx_core::query::query(of_patients)
-                .bind(clinic)
-                .bind(patients)
-                .bind(WAITING_MAX)
-                .fetch_all(self.connection())
-                .await
-                .map_err(StoreError::during("reading waiting edits"))?;
-            rows.extend(more);
-        }
-        let unreadable = |_| StoreError::Unreadable("sync.edits");
-        rows.iter()
-            .map(|row| {
-                Ok(WaitingEdit {
-                    id: row.try_get(0).map_err(unreadable)?,
-                    device: row.try_get(1).map_err(unreadable)?,
-                    fate: row.try_get(2).map_err(unreadable)?,
-                    envelope: row.try_get::<Option<_>, _>(3).map_err(unreadable)?.unwrap_or_default(),
-                    signature: row.try_get::<Option<_>, _>(4).map_err(unreadable)?.unwrap_or_default(),
-                    documents: row.try_get(5).map_err(unreadable)?,
-                })
-            })
-            .collect::<StoreResult<Vec<_>>>()
-            .map(|mut edits: Vec<WaitingEdit>| {
-                let mut seen = std::collections::HashSet::new();
-                edits.retain(|edit| seen.insert(edit.id));
-                edits
-            })
+            .map_err(StoreError::during("reading waiting edits"))
     }
 }
 
@@ -148,17 +153,19 @@ impl Scoped {
 pub(super) fn upsert_sql(first: usize) -> String {
     let columns = ["uuid", "uuid", "uuid", "text", "text", "bigint", "bigint"]
         .into_iter()
-        .chain(["bytea", "bytea", "bytea", "text", "uuid"]);
+        .chain(["bytea", "bytea", "bytea", "text", "uuid", "bytea", "text"]);
     format!(
         "insert into sync.edits (clinic_id, id, device_id, author_id, fate, code, seq, captured_at, received_at, \
-         merged_at, envelope, signature, digest, documents, patient_id) \
+         merged_at, envelope, signature, digest, documents, patient_id, reissued, awaits) \
          select $1, u.id, u.device, u.author, u.fate, u.code, u.seq, to_timestamp(u.captured / 1e6), \
          $2::timestamptz, case when u.seq is not null then $2::timestamptz end, u.envelope, u.signature, u.digest, \
-         string_to_array(u.documents, ' '), u.patient from unnest({}) \
-         as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient) \
+         string_to_array(u.documents, ' '), u.patient, u.reissued, string_to_array(u.awaits, ' ') from unnest({}) \
+         as u(id, device, author, fate, code, seq, captured, envelope, signature, digest, documents, patient, \
+         reissued, awaits) \
          on conflict (clinic_id, id) do update set fate = excluded.fate, code = excluded.code, \
          device_id = excluded.device_id, author_id = excluded.author_id, seq = excluded.seq, merged_at = excluded.merged_at, envelope = excluded.envelope, \
-         signature = excluded.signature, digest = excluded.digest, documents = excluded.documents \
+         signature = excluded.signature, digest = excluded.digest, documents = excluded.documents, \
+         reissued = excluded.reissued, awaits = excluded.awaits, asked = false \
          where sync.edits.fate <> 'accepted' and (sync.edits.fate = 'refused' \
          or sync.edits.device_id = excluded.device_id)",
         super::written::arrays(first, columns)
@@ -178,7 +185,9 @@ pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
     let kept = |edit: &EditRecord, bytes: &Vec<u8>| {
         (!matches!(edit.fate, Fate::Refused { .. })).then(|| bytes.clone())
     };
-    let keys = |edit: &EditRecord| edit.documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
+    let join = |documents: &[DocumentId]| documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
+    let keys = |edit: &EditRecord| join(&edit.documents);
+    let awaits = |edit: &EditRecord| (!edit.awaits.is_empty()).then(|| join(&edit.awaits));
     query
         .bind(column(edits, |edit| edit.id))
         .bind(column(edits, |edit| edit.device))
@@ -192,9 +201,11 @@ pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
         .bind(column(edits, |edit| edit.digest.clone()))
         .bind(column(edits, keys))
         .bind(column(edits, |edit| edit.patient))
+        .bind(column(edits, |edit| edit.reissued.clone()))
+        .bind(column(edits, awaits))
 }
 
-fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
+fn known(row: &PgRow) -> StoreResult<KnownEdit> {
     let broken = || StoreError::Unreadable("sync.edits");
     let unreadable = |_| broken();
     let fate: String = row.try_get(1).map_err(unreadable)?;
@@ -202,6 +213,7 @@ fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
     let seq: Option<i64> = row.try_get(3).map_err(unreadable)?;
     let merged_at: Option<i64> = row.try_get(4).map_err(unreadable)?;
     let document: Option<String> = row.try_get(6).map_err(unreadable)?;
+    let released: bool = row.try_get(8).map_err(unreadable)?;
     let code = code.as_deref().and_then(Code::from_name);
     let fate = match (fate.as_str(), code) {
         ("accepted", _) => {
@@ -209,6 +221,7 @@ fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
         }
         ("quarantined", Some(code)) => Fate::Quarantined { code },
         ("refused", Some(code)) => Fate::Refused { code },
+        ("discarded", _) => Fate::Refused { code: Code::Discarded },
         ("held", _) => Fate::Held { missing: document.as_deref().and_then(parse_key).ok_or_else(broken)? },
         _ => return Err(broken()),
     };
@@ -217,6 +230,29 @@ fn known(row: &sqlx_postgres::PgRow) -> StoreResult<KnownEdit> {
         fate,
         digest: row.try_get(5).map_err(unreadable)?,
         device: row.try_get(7).map_err(unreadable)?,
+        waived: code.filter(|_| released),
+    })
+}
+
+/// Columns that [`waiting`] reads.
+pub(super) const WAITING: &str = "e.id, e.device_id, e.fate, e.code, e.asked, e.envelope, e.signature, e.documents, \
+     e.awaits, h.intent from sync.edits e \
+     left join sync.handovers h on h.clinic_id = e.clinic_id and h.edit_id = e.id";
+
+pub(super) fn waiting(row: &PgRow) -> StoreResult<WaitingEdit> {
+    let unreadable = |_| StoreError::Unreadable("sync.edits");
+    let code: Option<String> = row.try_get(3).map_err(unreadable)?;
+    Ok(WaitingEdit {
+        id: row.try_get(0).map_err(unreadable)?,
+        device: row.try_get(1).map_err(unreadable)?,
+        fate: row.try_get(2).map_err(unreadable)?,
+        code: code.as_deref().and_then(Code::from_name),
+        asked: row.try_get(4).map_err(unreadable)?,
+        envelope: row.try_get::<Option<_>, _>(5).map_err(unreadable)?.unwrap_or_default(),
+        signature: row.try_get::<Option<_>, _>(6).map_err(unreadable)?.unwrap_or_default(),
+        documents: row.try_get(7).map_err(unreadable)?,
+        awaits: row.try_get::<Option<_>, _>(8).map_err(unreadable)?.unwrap_or_default(),
+        intent: row.try_get(9).map_err(unreadable)?,
     })
 }
 

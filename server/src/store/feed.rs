@@ -22,6 +22,8 @@ pub enum FeedKind {
     Row,
     /// Purge.
     Withdraw,
+    /// The fate of an edit, for its device alone.
+    Fate,
 }
 
 impl FeedKind {
@@ -31,11 +33,12 @@ impl FeedKind {
             Self::Snapshot => 1,
             Self::Row => 2,
             Self::Withdraw => 3,
+            Self::Fate => 4,
         }
     }
 
     fn of(number: i16) -> Option<Self> {
-        [Self::Change, Self::Snapshot, Self::Row, Self::Withdraw]
+        [Self::Change, Self::Snapshot, Self::Row, Self::Withdraw, Self::Fate]
             .into_iter()
             .find(|kind| kind.number() == number)
     }
@@ -83,6 +86,22 @@ pub struct FeedRow {
     pub envelope: Option<Vec<u8>>,
 }
 
+impl FeedRecord {
+    /// The entry that tells a device what became of its edit.
+    #[must_use]
+    pub fn fate(seq: i64, edit: Uuid, device: Uuid, document: DocumentId) -> Self {
+        Self {
+            seq,
+            kind: FeedKind::Fate,
+            document,
+            purpose: Purpose::Operation,
+            epoch: 0,
+            edit: Some((edit, 0)),
+            device: Some(device),
+        }
+    }
+}
+
 /// The statement that appends entries, its parameters numbered from `first`; `$1` is the clinic, `$2` the instant.
 pub(super) fn append_sql(first: usize) -> String {
     let columns = ["bigint", "smallint", "smallint", "uuid", "smallint"]
@@ -112,6 +131,38 @@ pub(super) fn bind<'q>(query: Query<'q>, entries: &[FeedRecord]) -> Query<'q> {
 }
 
 impl Scoped {
+    /// Drops entries up to a number.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn purge_feed(&mut self, up_to: i64) -> StoreResult<u64> {
+        let clinic = self.actor().clinic().0;
+        let done = sqlx_core::query::query("delete from sync.feed where clinic_id = $1 and seq <= $2")
+            .bind(clinic)
+            .bind(up_to)
+            .execute(self.connection())
+            .await
+            .map_err(StoreError::during("pruning the feed"))?;
+        Ok(done.rows_affected())
+    }
+
+    /// The last number all of whose predecessors were written before an instant.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_feed_before(&mut self, before: ServerInstant) -> StoreResult<Option<i64>> {
+        let clinic = self.actor().clinic().0;
+        sqlx_core::query_scalar::query_scalar(
+            "select max(seq) from sync.feed where clinic_id = $1 and seq < coalesce((select min(seq) from sync.feed \
+             where clinic_id = $1 and merged_at >= $2::timestamptz), 9223372036854775807)",
+        )
+        .bind(clinic)
+        .bind(instant_text(before.0))
+        .fetch_one(self.connection())
+        .await
+        .map_err(StoreError::during("reading the feed's age"))
+    }
+
     /// Appends entries.
     ///
     /// # Errors
@@ -142,10 +193,11 @@ impl Scoped {
         let purposes = purpose_numbers(self.actor().audience());
         let rows = sqlx_core::query::query(
             "select f.seq, f.kind, f.table_id, f.record_id, f.facet, f.epoch, f.edit_id, f.position, f.device_id, \
-             (extract(epoch from f.merged_at) * 1000000)::bigint, e.envelope \
+             (extract(epoch from f.merged_at) * 1000000)::bigint, coalesce(e.reissued, e.envelope) \
              from sync.feed f left join sync.edits e on e.clinic_id = f.clinic_id and e.id = f.edit_id \
              and f.device_id is distinct from $4 \
              where f.clinic_id = $1 and f.seq > $2 and f.purpose = any($3) \
+             and (f.kind <> 4 or f.device_id = $4) \
              and (f.kind >= 2 or not exists (select from sync.documents d where d.withdrawn \
              and d.clinic_id = f.clinic_id and d.record_id = f.record_id and d.table_id = f.table_id \
              and d.facet = f.facet)) order by f.seq limit $5",

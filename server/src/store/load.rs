@@ -8,7 +8,6 @@
 
 mod batch;
 mod links;
-mod made;
 mod months;
 mod reference;
 
@@ -20,6 +19,7 @@ use super::canonical::Record;
 use super::documents::DocumentState;
 use super::feed::{FeedKind, FeedRecord};
 use super::heads::Head;
+use super::made::Numbering;
 use super::{Scoped, Store, StoreError, StoreResult};
 use crate::actor::Actor;
 use neonpro_contract::catalogue::{FacetId, Lifecycle, Purpose, Table};
@@ -105,7 +105,10 @@ impl Store {
             scoped.rollback().await?;
             return Ok(loading.loaded);
         }
-        scoped.number_made_rows(&mut loading).await?;
+        let mut numbering = loading.numbering();
+        scoped.number_made_rows(&mut numbering).await?;
+        let made = numbering.documents;
+        loading.loaded.documents = loading.loaded.documents.saturating_add(made);
         if announcement == Announcement::Bootstrap {
             loading.head.horizon = loading.head.seq;
         }
@@ -184,21 +187,18 @@ impl Loading {
 
     /// Takes the next feed number, or the load's one number when nobody follows the feed yet.
     fn announce(&mut self, kind: FeedKind, document: DocumentId, purpose: Purpose) -> i64 {
-        if self.announcement == Announcement::Feed {
-            self.head.seq = self.head.seq.saturating_add(1);
-            let epoch = if kind == FeedKind::Row { 0 } else { 1 };
-            let seq = self.head.seq;
-            self.entries.push(FeedRecord { seq, kind, document, purpose, epoch, edit: None, device: None });
-        }
-        self.head.seq
+        self.numbering().announce(kind, document, purpose)
     }
 
     /// Adds a new document to the clinic's digest.
     fn count(&mut self, document: &DocumentState) {
-        if let Some(sum) = self.head.of_purpose(document.purpose) {
-            sum.add(document.fingerprint());
-        }
+        self.numbering().count(document);
         self.loaded.documents = self.loaded.documents.saturating_add(1);
+    }
+
+    fn numbering(&mut self) -> Numbering<'_> {
+        let followed = self.announcement == Announcement::Feed;
+        Numbering { head: &mut self.head, feed: followed.then_some(&mut self.entries), documents: 0 }
     }
 }
 

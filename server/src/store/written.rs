@@ -48,7 +48,7 @@ impl Scoped {
              select pg_notify('neonpro_feed', $1::text)",
             documents::upsert_sql(6),
             edits::upsert_sql(18),
-            feed::append_sql(30),
+            feed::append_sql(32),
         );
         let query = sqlx_core::query::query(AssertSqlSafe(sql))
             .bind(clinic)

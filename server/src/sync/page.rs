@@ -3,10 +3,12 @@
 use crate::store::canonical::Stored;
 use crate::store::documents::{DocumentState, clamp_list};
 use crate::store::feed::{FeedKind, FeedRow};
+use crate::store::set_aside::ToldFate;
 use crate::store::shares::SharedDocument;
 use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Kind, Lifecycle, Table, TableId, table_by_id};
 use neonpro_contract::edit::{DocumentId, decode_envelope};
+use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::EditId;
 use neonpro_contract::limits::{DOCUMENT_LIVE_BYTES_MAX, PAGE_BYTES_TARGET, PAGE_ENTRIES_MAX};
 use neonpro_contract::row::Row;
@@ -19,18 +21,40 @@ type Rows = HashMap<(TableId, Uuid), Stored>;
 type States = HashMap<DocumentId, DocumentState>;
 type Copies = HashMap<DocumentId, SharedDocument>;
 
-/// The page after a cursor; `None` when the cursor is the head.
-pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option<Page>> {
+/// What entries of a page show, as it is now and not as it was.
+#[derive(Default)]
+struct Shown {
+    rows: Rows,
+    states: States,
+    copies: Copies,
+    fates: HashMap<Uuid, ToldFate>,
+}
+
+/// What follows a cursor.
+pub(super) enum Next {
+    /// A page.
+    Page(Page),
+    /// Nothing: it is the head.
+    AtHead,
+    /// What the feed no longer holds.
+    Pruned,
+}
+
+/// The page after a cursor.
+pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Next> {
     let head = scoped.find_head().await?;
+    if cursor < head.horizon {
+        return Ok(Next::Pruned);
+    }
     if head.seq <= cursor {
-        return Ok(None);
+        return Ok(Next::AtHead);
     }
     let feed = scoped.list_feed(cursor, PAGE_ENTRIES_MAX).await?;
     let full = feed.len() == PAGE_ENTRIES_MAX;
-    let (rows, states, copies) = read(scoped, &feed).await?;
+    let shown = read(scoped, &feed).await?;
     let (mut entries, mut bytes, mut cut) = (Vec::with_capacity(feed.len()), 0usize, None);
     for row in &feed {
-        let entry = entry(scoped, row, (&rows, &states, &copies))?;
+        let entry = entry(scoped, row, &shown)?;
         bytes = bytes.saturating_add(weight(&entry));
         if bytes > PAGE_BYTES_TARGET && !entries.is_empty() {
             cut = entries.last().map(seq_of);
@@ -41,11 +65,10 @@ pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Option
     let last = if full { entries.last().map(seq_of) } else { None };
     let to = cut.or(last).unwrap_or(head.seq);
     let digest = (to == head.seq).then(|| head.digest(scoped.actor().audience()));
-    Ok(Some(Page::new(cursor, to, digest, &entries)))
+    Ok(Next::Page(Page::new(cursor, to, digest, &entries)))
 }
 
-/// Rows and documents that snapshot and row entries show: as they are now, not as they were.
-async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, States, Copies)> {
+async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<Shown> {
     let mut by_table: BTreeMap<TableId, BTreeSet<Uuid>> = BTreeMap::new();
     let mut documents: BTreeSet<Uuid> = BTreeSet::new();
     for row in feed {
@@ -77,18 +100,30 @@ async fn read(scoped: &mut Scoped, feed: &[FeedRow]) -> StoreResult<(Rows, State
         let shared = scoped.list_shared_of(&foreign).await?.into_iter();
         copies.extend(shared.filter(|copy| !copy.state.withdrawn).map(|copy| (copy.state.id, copy)));
     }
-    Ok((rows, states, copies))
+    let told: Vec<Uuid> =
+        feed.iter().filter(|row| row.kind == FeedKind::Fate).filter_map(|row| row.edit).collect();
+    let fates = if told.is_empty() {
+        HashMap::new()
+    } else {
+        scoped.list_told_fates(&told).await?.into_iter().collect()
+    };
+    Ok(Shown { rows, states, copies, fates })
 }
 
-fn entry(
-    scoped: &Scoped,
-    row: &FeedRow,
-    (rows, states, copies): (&Rows, &States, &Copies),
-) -> StoreResult<Entry> {
+fn entry(scoped: &Scoped, row: &FeedRow, shown: &Shown) -> StoreResult<Entry> {
+    let Shown { rows, states, copies, fates } = shown;
     let gone = Entry::Withdraw { seq: row.seq, document: row.document };
     match row.kind {
         FeedKind::Change => change(scoped, row),
         FeedKind::Withdraw => Ok(gone),
+        FeedKind::Fate => {
+            let edit = row.edit.ok_or(StoreError::Unreadable("sync.feed"))?;
+            let told = fates.get(&edit);
+            // An edit that is not here was given up before anything of it was kept.
+            let fate = told.map_or(Fate::Refused { code: Code::Discarded }, |told| told.fate.clone());
+            let (by, reason) = (told.and_then(|told| told.by), told.and_then(|told| told.reason.clone()));
+            Ok(Entry::Fate { seq: row.seq, edit: EditId(edit), fate, by, reason })
+        }
         FeedKind::Snapshot => {
             let stored = rows.get(&(row.document.table, row.document.record.0));
             match (states.get(&row.document), stored) {
@@ -214,6 +249,7 @@ pub(super) fn weight(entry: &Entry) -> usize {
             row.len().saturating_add(live.as_ref().map_or(0, |live| live.saved.len()))
         }
         Entry::Row { row, .. } => row.len(),
+        Entry::Fate { reason, .. } => reason.as_ref().map_or(0, String::len),
         Entry::Own { .. } | Entry::Withdraw { .. } => 0,
     };
     payload.saturating_add(64)
@@ -225,6 +261,7 @@ fn seq_of(entry: &Entry) -> i64 {
         | Entry::Own { seq, .. }
         | Entry::Snapshot { seq, .. }
         | Entry::Row { seq, .. }
+        | Entry::Fate { seq, .. }
         | Entry::Withdraw { seq, .. } => *seq,
     }
 }

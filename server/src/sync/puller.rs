@@ -268,7 +268,11 @@ impl Puller {
         }
         let built = page::next(&mut scoped, self.cursor).await?;
         scoped.commit().await?;
-        let Some(page) = built else { return Ok(Step::Nothing) };
+        let page = match built {
+            page::Next::Page(page) => page,
+            page::Next::AtHead => return Ok(Step::Nothing),
+            page::Next::Pruned => return Ok(Step::Close(ByeCode::Reseed)),
+        };
         self.cursor = page.to;
         self.state.metrics.pages.inc();
         let at_head = page.digest.is_some();

@@ -44,7 +44,8 @@ pub(super) async fn answer(scoped: &mut Scoped, theirs: &Buckets) -> StoreResult
         entries.extend(snapshots);
         buckets.push(number);
     }
-    if !buckets.is_empty() {
+    // A tablet that asked waits for an answer, also where nothing differs any more.
+    if !buckets.is_empty() || frames.is_empty() {
         frames.push(Repair::new(head.seq, buckets, &entries));
     }
     Ok(frames)

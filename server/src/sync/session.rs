@@ -9,14 +9,16 @@ use super::outbox::Outbox;
 use super::puller::{Puller, Signals};
 use super::purges;
 use super::reads;
+use crate::clock;
 use crate::merge::{Incoming, MergeError};
+use crate::set_aside;
 use crate::state::AppState;
 use axum::extract::ws::Message;
 use futures_util::{Sink, Stream, StreamExt};
 use neonpro_contract::limits::{
-    PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, RECEIPTS_MAX, SOCKET_IDLE_SECONDS,
+    HANDOVER_EDITS_MAX, PUSH_BYTES_MAX, PUSH_EDITS_MAX, READS_MAX, RECEIPTS_MAX, SOCKET_IDLE_SECONDS,
 };
-use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Push, Receipts};
+use neonpro_contract::wire::{ByeCode, EditFate, Fates, Frame, Handover, Push, Receipts};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -135,6 +137,10 @@ async fn serve<Failed>(
                 Ok(()) => {}
                 Err(code) => break code,
             },
+            Some(Ok(Frame::Handover(handover))) => match hand_over(handover, &caller, state).await {
+                Ok(()) => {}
+                Err(code) => break Some(code),
+            },
             Some(Ok(Frame::Buckets(buckets))) => signals.ask_repair(buckets),
             Some(Ok(Frame::Bye(_))) => break None,
             Some(Ok(_) | Err(())) => break Some(ByeCode::Protocol),
@@ -190,6 +196,30 @@ async fn keep(
             Err(Some(ByeCode::Internal))
         }
         Err(_) => Err(Some(ByeCode::Internal)),
+    }
+}
+
+/// Keeps what people decided on the tablet. The answer comes by the feed.
+async fn hand_over(handover: Handover, caller: &Caller, state: &AppState) -> Result<(), ByeCode> {
+    if handover.decided.len() > HANDOVER_EDITS_MAX {
+        return Err(ByeCode::Protocol);
+    }
+    let (store, clinic, device) = (state.store.clone(), caller.actor.clinic(), caller.hello.device);
+    let key = Arc::clone(&caller.public_key);
+    // A task of its own: a dropped socket must not cut database work in the middle.
+    let taken = tokio::spawn(async move {
+        set_aside::take(&store, clinic, device, &key, &handover.decided, clock::now()).await
+    });
+    match taken.await {
+        Ok(Ok(())) => {
+            state.merger.wake(clinic);
+            Ok(())
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, source = ?std::error::Error::source(&error), "keeping a handover failed");
+            Err(ByeCode::Internal)
+        }
+        Err(_) => Err(ByeCode::Internal),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The workloads of 6.6: first sync, offline work, live edits, a storm, an idle reconnect, a form.
+//! The workloads of 6.6: first sync, offline work, live edits, a storm, an idle reconnect, a form, a refusal.
 
 use super::bed::{Bed, Clinic, Cpu};
 use super::figures::{Figures, percentile};
@@ -244,5 +244,49 @@ pub async fn form(bed: &Bed, figures: &mut Figures) {
     }
     figures.put("w7_p50_ms", percentile(&mut samples, 0.50), "form to page");
     figures.put("w7_p99_ms", percentile(&mut samples, 0.99), "<= 20");
+    tablet.handle.stop().await;
+}
+
+/// W8: 200 offline edits of which the server sets the first one aside, until the tablet shows what is left: the one in
+/// *needs attention*, the record it created gone, everything else confirmed.
+pub async fn refusal(bed: &Bed, figures: &mut Figures) {
+    let clinic = bed.clinic(8, 500).await;
+    let proxy = bed.proxy().await;
+    let mut tablet = bed.tablet(&clinic, &proxy, "w8").await;
+    tablet.online();
+    wait(&mut tablet, "first sync", 1).await;
+    let mut samples = Vec::new();
+    for round in 0..5 {
+        tablet.offline();
+        offline(&mut tablet).await;
+        let plan = [
+            ("patient_id", json!(clinic.patients[round])),
+            ("professional_id", json!(clinic.doctor)),
+            ("title", json!("Sem consentimento")),
+        ];
+        let plan = tablet.replica.create_record(clinic.doctor, "treatment_plans", plan).unwrap();
+        let plan = plan[0].record().unwrap();
+        for index in 1..200 {
+            let patient = clinic.patients[index];
+            tablet.replica.edit(phone(&clinic, patient, &format!("+55 11 6{round}{index:07}"))).unwrap();
+        }
+        let began = Instant::now();
+        tablet.online();
+        let shown = async {
+            loop {
+                let state = tablet.handle.wait_for(|state| state.quiet).await;
+                let status = tablet.replica.status().unwrap();
+                if state.is_some() && status.needs_attention == round as u64 + 1 && status.waiting.edits == 0
+                {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(LIMIT, shown).await.is_ok(), "refusal: {:?}", tablet.handle.state());
+        samples.push(began.elapsed());
+        assert!(tablet.replica.row("treatment_plans", plan).unwrap().is_none());
+    }
+    figures.put("w8_seconds", percentile(&mut samples, 0.5) / 1_000.0, "<= 1 (median of 5)");
     tablet.handle.stop().await;
 }

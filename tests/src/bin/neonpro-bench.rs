@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Workloads and limits.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which workloads: W1 (with W6), W2, W3, W4, W7, W9. All when none is named.
+    /// Which workloads: W1 (with W6), W2, W3, W4, W7, W8, W9. All when none is named.
     workloads: Vec<String>,
     /// Where to write the flat JSON object.
     #[arg(long)]
@@ -52,6 +52,10 @@ async fn main() {
     }
     if wanted("W7") {
         workloads::form(&bed, &mut figures).await;
+    }
+    if wanted("W8") {
+        eprintln!("W8: one refusal among 200 edits");
+        workloads::refusal(&bed, &mut figures).await;
     }
     if wanted("W9") {
         eprintln!("W9: consent withdrawn until every tablet has confirmed the purge");

@@ -5,8 +5,8 @@ use neonpro_contract::limits::FRAME_BYTES_MAX;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::{
-    Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Page, Push, Reads, Receipts, Received,
-    Repair,
+    Ack, Audited, Buckets, Bye, ByeCode, Challenge, Fates, Frame, Handover, Page, Push, Reads, Receipts,
+    Received, Repair,
 };
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::now;
@@ -81,6 +81,7 @@ fn frames_of_every_kind(device: &Device) -> Vec<Frame> {
         Frame::Push(Push { edits: Vec::new() }),
         Frame::Ack(Ack { cursor: 0, credit: 0 }),
         Frame::Buckets(Buckets { cursor: 0, sums: vec![Digest(0)] }),
+        Frame::Handover(Handover { decided: Vec::new() }),
         Frame::Bye(Bye { code: ByeCode::Finished, retry_after_ms: 0 }),
         Frame::Reads(Reads { reads: Vec::new() }),
         Frame::Audited(Audited { reads: Vec::new(), checkpoint: None }),

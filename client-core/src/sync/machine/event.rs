@@ -1,6 +1,6 @@
 //! What the machine is told, and what it asks for.
 
-use crate::store::outbox::Outgoing;
+use crate::store::outbox::Taken;
 use crate::sync::apply::Applied;
 use crate::sync::session::Opened;
 use neonpro_contract::ids::EditId;
@@ -38,7 +38,7 @@ pub(crate) enum Event {
     Greeted,
     Opened(Opened),
     /// Edits marked as sent.
-    Taken(Vec<Outgoing>),
+    Taken(Taken),
     Applied(Applied),
     Summed(Buckets),
     /// Something was read here.

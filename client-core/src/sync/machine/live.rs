@@ -1,13 +1,13 @@
 //! An open session: what is being applied, what is in flight, whether everything is settled.
 
 use super::Action;
-use crate::store::outbox::Outgoing;
+use crate::store::outbox::{Outgoing, Taken};
 use crate::sync::apply::Applied;
 use crate::sync::session::Opened;
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
-use neonpro_contract::wire::{Ack, Frame, Push, Read, Reads, Receipt, Receipts};
+use neonpro_contract::wire::{Ack, Frame, Handover, Push, Read, Reads, Receipt, Receipts};
 use std::collections::VecDeque;
 
 /// Repairs asked for in one session. A disagreement they do not cure is reported, not fought.
@@ -62,6 +62,8 @@ pub(super) struct Live {
     at_head: bool,
     waiting: u64,
     held: u64,
+    /// Questions and decisions the server has not answered.
+    unanswered: u64,
     differs: bool,
     server_digest: Option<(i64, Digest)>,
     summing: bool,
@@ -90,6 +92,7 @@ impl Live {
             at_head: true,
             waiting: opened.waiting,
             held: 0,
+            unanswered: opened.unanswered,
             differs: opened.differs,
             server_digest: Some((opened.head, opened.server_digest)),
             summing: false,
@@ -118,7 +121,7 @@ impl Live {
 
     fn is_settled(&self) -> bool {
         let repairing = self.differs && self.repairs < REPAIRS_MAX;
-        self.is_idle() && self.at_end() && self.waiting == self.held && !repairing
+        self.is_idle() && self.at_end() && self.waiting == self.held && self.unanswered == 0 && !repairing
     }
 
     fn is_idle(&self) -> bool {
@@ -213,17 +216,24 @@ impl Live {
         Some(Action::Take { edits_max: PUSH_EDITS_MAX, bytes_max: room })
     }
 
-    pub fn taken(&mut self, batch: Vec<Outgoing>) -> Vec<Action> {
+    pub fn taken(&mut self, taken: Taken) -> Vec<Action> {
         self.taking = false;
+        let Taken { edits: batch, decided } = taken;
+        let mut actions = Vec::new();
+        if !decided.is_empty() {
+            self.unanswered = self.unanswered.max(1);
+            actions.push(Action::Send(Frame::Handover(Handover { decided })));
+        }
         if batch.is_empty() {
-            self.dirty = self.edited_while_taking;
-            return self.next();
+            self.dirty = self.edited_while_taking || !actions.is_empty();
+            actions.extend(self.next());
+            return actions;
         }
         let bytes = batch.iter().map(Outgoing::bytes).sum();
         self.unanswered_bytes = self.unanswered_bytes.saturating_add(bytes);
         self.flights.push_back(Flight { edits: batch.iter().map(|outgoing| outgoing.edit).collect(), bytes });
         let edits = batch.into_iter().map(|outgoing| outgoing.signed).collect();
-        let mut actions = vec![Action::Send(Frame::Push(Push { edits }))];
+        actions.push(Action::Send(Frame::Push(Push { edits })));
         actions.extend(self.next());
         actions
     }
@@ -255,6 +265,7 @@ impl Live {
         self.head = self.head.max(applied.head);
         self.waiting = applied.waiting;
         self.held = applied.held;
+        self.unanswered = applied.unanswered;
         self.dirty |= applied.requeued;
         self.confirm = Confirm::Due;
         if applied.receipts && self.receipts == Receipting::Idle {
@@ -263,6 +274,10 @@ impl Live {
         // An edit merged after that page is in this tablet's sum already: then the two cannot be compared yet.
         let server = self.server_digest.filter(|(at, _)| *at == applied.cursor && *at >= self.head);
         self.differs = applied.differs || server.is_some_and(|(_, digest)| digest != applied.digest);
+        if !self.differs && server.is_some() {
+            // Repairs that cure are not counted: only a disagreement that stays is given up.
+            self.repairs = 0;
+        }
         if let Some(Applying::Pull { bytes }) = self.applying.take() {
             // A repair was answered; another may follow.
             self.summing = false;

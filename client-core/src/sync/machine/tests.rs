@@ -1,7 +1,7 @@
 //! The engine's decisions, without any I/O.
 
 use super::*;
-use crate::store::outbox::Outgoing;
+use crate::store::outbox::{Outgoing, Taken};
 use crate::sync::apply::Applied;
 use crate::sync::session::Opened;
 use neonpro_contract::digest::Digest;
@@ -38,6 +38,7 @@ fn welcome(head: i64) -> Event {
 
 fn opened(cursor: i64, head: i64) -> Opened {
     Opened {
+        unanswered: 0,
         cursor,
         head,
         server_digest: Digest(0),
@@ -107,7 +108,7 @@ fn live(cursor: i64, head: i64) -> Machine {
 fn a_reconnect_with_nothing_to_do_is_over_after_one_round_trip() {
     let mut machine = live(7, 7);
     assert!(!machine.state().quiet);
-    assert_eq!(names(&machine.on(Event::Taken(Vec::new()), 4, 0)), ["confirm"]);
+    assert_eq!(names(&machine.on(Event::Taken(Taken::default()), 4, 0)), ["confirm"]);
     assert!(!machine.state().quiet, "not before it was noted");
     assert!(machine.on(Event::Noted, 5, 0).is_empty());
     assert!(machine.state().quiet);
@@ -117,7 +118,7 @@ fn a_reconnect_with_nothing_to_do_is_over_after_one_round_trip() {
 #[test]
 fn a_page_is_acknowledged_only_after_it_was_committed() {
     let mut machine = live(0, 9);
-    machine.on(Event::Taken(Vec::new()), 4, 0);
+    machine.on(Event::Taken(Taken::default()), 4, 0);
     assert_eq!(names(&machine.on(page(0, 5, None), 5, 0)), ["apply"]);
     assert!(machine.on(page(5, 9, Some(Digest(0))), 6, 0).is_empty(), "one at a time");
     let actions = machine.on(applied(5), 7, 0);
@@ -132,10 +133,10 @@ fn a_page_is_acknowledged_only_after_it_was_committed() {
 #[test]
 fn two_pushes_travel_at_once_and_no_more_than_the_server_allows() {
     let mut machine = live(0, 0);
-    let actions = machine.on(Event::Taken(vec![outgoing(1, 200), outgoing(2, 100)]), 4, 0);
+    let actions = machine.on(Event::Taken(vec![outgoing(1, 200), outgoing(2, 100)].into()), 4, 0);
     assert_eq!(names(&actions), ["push", "take"], "a second one while the first is merged");
     assert_eq!(
-        names(&machine.on(Event::Taken(vec![outgoing(3, 300)]), 5, 0)),
+        names(&machine.on(Event::Taken(vec![outgoing(3, 300)].into()), 5, 0)),
         ["push"],
         "the budget is used up"
     );
@@ -151,8 +152,8 @@ fn two_pushes_travel_at_once_and_no_more_than_the_server_allows() {
 fn an_edit_made_while_the_outbox_is_read_is_not_forgotten() {
     let mut machine = live(0, 0);
     assert!(machine.on(Event::Edited, 4, 0).is_empty());
-    assert_eq!(names(&machine.on(Event::Taken(Vec::new()), 5, 0)), ["take"]);
-    assert_eq!(names(&machine.on(Event::Taken(Vec::new()), 6, 0)), ["confirm"]);
+    assert_eq!(names(&machine.on(Event::Taken(Taken::default()), 5, 0)), ["take"]);
+    assert_eq!(names(&machine.on(Event::Taken(Taken::default()), 6, 0)), ["confirm"]);
     assert_eq!(names(&machine.on(Event::Edited, 7, 0)), ["take"]);
 }
 
@@ -173,7 +174,7 @@ fn a_flapping_link_backs_off_until_something_got_done() {
         machine.on(Event::Greeted, now, 0);
         machine.on(welcome(3), now, 0);
         machine.on(Event::Opened(opened(0, 3)), now, 0);
-        machine.on(Event::Taken(Vec::new()), now, 0);
+        machine.on(Event::Taken(Taken::default()), now, 0);
     }
     assert!(ceiling_seen > 2_000);
     machine.on(page(0, 3, Some(Digest(0))), now, 0);
@@ -191,7 +192,7 @@ fn a_new_session_waits_for_what_the_last_one_still_writes() {
     assert_eq!(machine.deadline_ms(), None, "two jobs are out");
     assert!(machine.on(Event::Tick, 6, 0).is_empty());
     assert!(
-        machine.on(Event::Taken(vec![outgoing(1, 9)]), 7, 0).is_empty(),
+        machine.on(Event::Taken(vec![outgoing(1, 9)].into()), 7, 0).is_empty(),
         "not sent: marked sent, asked again later"
     );
     assert_eq!(names(&machine.on(applied(5), 8, 0)), ["connect"]);
@@ -200,7 +201,7 @@ fn a_new_session_waits_for_what_the_last_one_still_writes() {
 #[test]
 fn a_silent_server_is_asked_and_then_given_up() {
     let mut machine = live(0, 0);
-    machine.on(Event::Taken(Vec::new()), 10, 0);
+    machine.on(Event::Taken(Taken::default()), 10, 0);
     machine.on(Event::Noted, 10, 0);
     let ping_at = machine.deadline_ms().unwrap();
     assert_eq!(names(&machine.on(Event::Tick, ping_at, 0)), ["ping"]);
@@ -230,7 +231,7 @@ fn goodbyes_are_understood() {
     for (code, wait) in [(ByeCode::Busy, 2_000), (ByeCode::Restarting, 2_000), (ByeCode::Internal, 2_000)] {
         let mut machine = live(0, 0);
         assert_eq!(names(&machine.on(bye(code, wait), 100, 7)), ["disconnect"]);
-        machine.on(Event::Taken(Vec::new()), 100, 0);
+        machine.on(Event::Taken(Taken::default()), 100, 0);
         let due = machine.deadline_ms().unwrap();
         assert!((2_100..=3_100).contains(&due), "{due}");
     }
@@ -239,13 +240,13 @@ fn goodbyes_are_understood() {
         assert_eq!(names(&machine.on(bye(code, 1), 100, 7)), ["disconnect", "mark_stopped"]);
         assert_eq!(machine.deadline_ms(), None, "it does not try again");
         assert_eq!(machine.state().connection, Connection::Stopped { reason: code.as_str().into() });
-        machine.on(Event::Taken(Vec::new()), 100, 0);
+        machine.on(Event::Taken(Taken::default()), 100, 0);
         machine.on(Event::Noted, 100, 0);
         assert_eq!(names(&machine.on(Event::GoOnline, 200, 0)), ["connect"], "unless a person asks");
     }
     let mut machine = live(5, 9);
     assert_eq!(names(&machine.on(bye(ByeCode::Reseed, 0), 100, 7)), ["disconnect", "reseed"]);
-    machine.on(Event::Taken(Vec::new()), 100, 0);
+    machine.on(Event::Taken(Taken::default()), 100, 0);
     assert_eq!(names(&machine.on(Event::Noted, 101, 7)), ["connect"], "after the reseed was written");
 }
 
@@ -264,7 +265,7 @@ fn a_restored_server_makes_the_session_start_over() {
 fn offline_is_offline_until_someone_says_otherwise() {
     let mut machine = live(0, 0);
     assert_eq!(names(&machine.on(Event::GoOffline, 4, 0)), ["disconnect"]);
-    machine.on(Event::Taken(Vec::new()), 5, 0);
+    machine.on(Event::Taken(Taken::default()), 5, 0);
     assert!(machine.on(Event::Edited, 6, 0).is_empty());
     assert!(machine.on(Event::Tick, 1_000_000, 0).is_empty());
     assert_eq!(machine.state().connection, Connection::Offline);
@@ -274,7 +275,7 @@ fn offline_is_offline_until_someone_says_otherwise() {
 #[test]
 fn differing_digests_are_repaired_a_few_times_and_then_only_reported() {
     let mut machine = live(0, 5);
-    machine.on(Event::Taken(Vec::new()), 4, 0);
+    machine.on(Event::Taken(Taken::default()), 4, 0);
     machine.on(page(0, 5, Some(Digest(1))), 5, 0);
     let mut actions = machine.on(applied(5), 6, 0);
     let mut repairs = 0;
@@ -296,7 +297,7 @@ fn differing_digests_are_repaired_a_few_times_and_then_only_reported() {
 #[test]
 fn own_edits_merged_after_a_page_do_not_look_like_a_difference() {
     let mut machine = live(0, 5);
-    machine.on(Event::Taken(vec![outgoing(1, 10)]), 4, 0);
+    machine.on(Event::Taken(vec![outgoing(1, 10)].into()), 4, 0);
     machine.on(Event::Frame { frame: Frame::Fates(Fates { fates: Vec::new() }), bytes: 9 }, 5, 0);
     machine.on(page(0, 5, Some(Digest(1))), 5, 0);
     // The edit was merged as number 6; the page ends at 5.

@@ -55,7 +55,7 @@ pub(super) fn join_ahead(
             | Entry::Withdraw { document, .. } => {
                 shared.insert(document.record);
             }
-            Entry::Change { .. } | Entry::Row { .. } => {}
+            Entry::Change { .. } | Entry::Row { .. } | Entry::Fate { .. } => {}
         }
     }
     let wanted = alone.into_iter().filter(|(document, _)| !shared.contains(&document.record)).collect();

@@ -12,11 +12,12 @@ use crate::store::Tx;
 use crate::store::intents::{self, State};
 use crate::store::records::Stamp;
 use crate::sync::apply::Applied;
-use crate::sync::fates::{self, Told};
+use crate::sync::fates::{self, Consequence, Told, ToldLater};
+use crate::watch::STATUS;
 use neonpro_contract::catalogue::{Lifecycle, table_by_id};
 use neonpro_contract::edit::DocumentId;
-use neonpro_contract::ids::EditId;
-use neonpro_contract::time::ServerInstant;
+use neonpro_contract::ids::{EditId, RecordId};
+use neonpro_contract::time::{ServerInstant, US_PER_DAY};
 use neonpro_contract::wire::{Entry, Page};
 use std::collections::BTreeSet;
 
@@ -29,6 +30,12 @@ struct After {
     purged: BTreeSet<DocumentId>,
     accepted: u64,
     set_aside: u64,
+    /// Set-aside edits the server released.
+    taken_up: Vec<EditId>,
+    /// Edits to be sent again.
+    resend: bool,
+    /// Records whose documents came.
+    arrived: BTreeSet<RecordId>,
 }
 
 pub(crate) fn apply(
@@ -51,6 +58,7 @@ pub(crate) fn apply(
     for (index, entry) in entries.iter().enumerate() {
         if let Entry::Change { seq, document, epoch, merged_at, change } = entry {
             let known = joined.remove(&index);
+            after.arrived.insert(document.record);
             let incoming = changes::Incoming { epoch: *epoch, merged_at: *merged_at, bytes: change };
             match changes::apply(tx, &mut batch, *seq, *document, incoming, known)? {
                 // Only where edits were set aside can one of them come back.
@@ -68,7 +76,9 @@ pub(crate) fn apply(
     }
     batch.flush(tx, now_us)?;
     purge::forget_edits(tx, &after.purged)?;
-    let requeued = rebase::roll_back(tx, now_us)? || !after.rebased.is_empty();
+    let mut requeued = rebase::roll_back(tx, now_us)? || !after.rebased.is_empty() || after.resend;
+    requeued |= fates::take_up(tx, &after.taken_up, now_us)?;
+    requeued |= rebase::send_again(tx, &after.arrived)?;
     tx.meta.cursor = page.to;
     // An own edit merged after this page is in this tablet's sum already: then the two cannot be compared yet.
     let comparable = page.to >= tx.meta.head;
@@ -111,6 +121,7 @@ fn apply_entry(
             if working.is_pending() {
                 after.rebased.insert(*document);
             }
+            after.arrived.insert(document.record);
             let row = snapshot::decode_row(table, row)?;
             snapshot::replace(tx, batch, *document, *epoch, *stamp, &row, live.as_ref())?;
         }
@@ -132,6 +143,16 @@ fn apply_entry(
             after.set_aside = after.set_aside.saturating_add(set_aside);
             after.purged.insert(*document);
         }
+        Entry::Fate { edit, fate, by, reason, .. } => {
+            let told = ToldLater { edit: *edit, fate, by: *by, reason: reason.as_deref() };
+            match fates::hear(tx, batch, told, now_us)? {
+                Consequence::Nothing => {}
+                Consequence::Merged => after.accepted = after.accepted.saturating_add(1),
+                Consequence::SetAside => after.set_aside = after.set_aside.saturating_add(1),
+                Consequence::TakeUp => after.taken_up.push(*edit),
+                Consequence::Resend => after.resend = true,
+            }
+        }
     }
     Ok(())
 }
@@ -149,6 +170,7 @@ fn apply_own(
     let Some(stored) = intents::find(&tx.sql, edit)? else {
         // Made by a copy of this replica, or before it was restored: its change must be fetched.
         tx.meta.repair = true;
+        notice_twin(tx, now_us);
         return Ok(false);
     };
     if stored.state != State::Accepted {
@@ -169,4 +191,15 @@ fn apply_own(
         }
     }
     Ok(false)
+}
+
+/// Something was written under this tablet's name that is not in its file: it was copied, or an older copy was restored.
+/// What is written from now on is another actor's, so that the two never continue one history.
+fn notice_twin(tx: &mut Tx<'_>, now_us: i64) {
+    let known = tx.meta.copied_at.is_some_and(|at| now_us.saturating_sub(at) < US_PER_DAY);
+    if !known {
+        tx.meta.generation = tx.meta.generation.saturating_add(1);
+        tx.meta.copied_at = Some(now_us);
+        tx.touch(STATUS);
+    }
 }

@@ -67,7 +67,12 @@ pub(crate) fn apply(
     }
     batch.flush(tx, now_us)?;
     purge::forget_edits(tx, &unlisted)?;
-    let requeued = rebase::roll_back(tx, now_us)? || !rebased.is_empty();
+    let arrived = entries.iter().filter_map(|entry| match entry {
+        Entry::Snapshot { document, .. } => Some(document.record),
+        _ => None,
+    });
+    let mut requeued = rebase::roll_back(tx, now_us)? || !rebased.is_empty();
+    requeued |= rebase::send_again(tx, &arrived.collect())?;
     tx.meta.repair = false;
     let purged = !unlisted.is_empty();
     Ok(Applied { entries: entries.len() as u64, purged, requeued, ..Applied::at(tx)? })

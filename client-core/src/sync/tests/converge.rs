@@ -61,7 +61,7 @@ fn an_edit_whose_header_comes_before_its_fate_is_counted_once() {
     let mut server = server();
     let a = synced(1, &mut server);
     a.put(ASSISTANT, "patients", ANA, "phone", json!("111"));
-    let taken = a.replica.take_outbox(10, 100_000).unwrap();
+    let taken = a.replica.take_outbox(10, 100_000).unwrap().edits;
     let signed: Vec<_> = taken.iter().map(|outgoing| outgoing.signed.clone()).collect();
     let fates = server.push(&signed, &a.replica.identity().signing_key.public_key());
     let (device, cursor) = (a.replica.identity().device, a.replica.inner.store.meta().unwrap().cursor);

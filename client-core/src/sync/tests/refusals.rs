@@ -53,7 +53,7 @@ fn later_edits_are_expressed_anew_under_a_new_actor_and_accepted() {
     // Only the refused edit is in flight.
     tablet.open(&server);
     let public_key = tablet.replica.identity().signing_key.public_key();
-    let taken = tablet.replica.take_outbox(1, 100_000).unwrap();
+    let taken = tablet.replica.take_outbox(1, 100_000).unwrap().edits;
     let fates = server.push(&[taken[0].signed.clone()], &public_key);
     let applied = tablet.fates(&[refused.edit], fates);
     assert!(applied.requeued && applied.set_aside == 1);
@@ -76,15 +76,18 @@ fn an_edit_in_flight_is_never_expressed_anew_before_its_fate_is_known() {
     refuse(&mut server, refused.edit, Code::InvalidValue);
     tablet.open(&server);
     let public_key = tablet.replica.identity().signing_key.public_key();
-    let first = tablet.replica.take_outbox(1, 100_000).unwrap();
-    let second = tablet.replica.take_outbox(1, 100_000).unwrap();
+    let first = tablet.replica.take_outbox(1, 100_000).unwrap().edits;
+    let second = tablet.replica.take_outbox(1, 100_000).unwrap().edits;
     assert_eq!(second[0].edit, flying);
     let first_fates = server.push(&[first[0].signed.clone()], &public_key);
     let second_fates = server.push(&[second[0].signed.clone()], &public_key);
     let applied = tablet.fates(&[refused.edit], first_fates);
     assert!(!applied.requeued);
     assert_eq!(tablet.replica.status().unwrap().generation, 1, "held back");
-    assert!(tablet.replica.take_outbox(9, 100_000).unwrap().is_empty(), "nothing new goes out meanwhile");
+    assert!(
+        tablet.replica.take_outbox(9, 100_000).unwrap().edits.is_empty(),
+        "nothing new goes out meanwhile"
+    );
     let applied = tablet.fates(&[flying], second_fates);
     assert!(applied.requeued);
     assert_eq!(tablet.replica.status().unwrap().generation, 2);
@@ -115,7 +118,7 @@ fn a_refused_creation_takes_along_what_needs_it_and_nothing_else() {
     refuse(&mut server, refused, Code::NotFound);
     tablet.open(&server);
     let public_key = tablet.replica.identity().signing_key.public_key();
-    let taken = tablet.replica.take_outbox(1, 100_000).unwrap();
+    let taken = tablet.replica.take_outbox(1, 100_000).unwrap().edits;
     let fates = server.push(&[taken[0].signed.clone()], &public_key);
     tablet.fates(&[refused], fates);
     let attention = tablet.replica.attention().unwrap();
@@ -146,7 +149,7 @@ fn everything_in_one_push_that_builds_on_a_refused_edit_is_kept_for_a_person() {
     tablet.assert_equal(&server);
     tablet.reopen();
     let again = tablet.replica.resend(dependent.edit).unwrap();
-    assert_ne!(again.edit, dependent.edit);
+    assert_eq!(again.edit, dependent.edit, "the same edit: it is merged once");
     tablet.sync(&mut server);
     assert_eq!(server.row("patients", ANA).get("email"), &Value::Text("depende@x".into()));
     assert_eq!(tablet.replica.attention().unwrap().len(), 1);
@@ -185,6 +188,7 @@ fn a_released_edit_closes_its_attention_entry_by_itself() {
                 edit: quarantined,
                 fresh: &mut || RecordId(uuid::Uuid::nil()),
                 capture: None,
+                again: None,
             };
             let draft = Draft::new(ASSISTANT).put("patients", ANA, "phone", json!("selado"));
             crate::edit::perform(tx, &draft, stored)?;
@@ -250,7 +254,7 @@ fn an_answer_lost_on_the_way_is_asked_again_and_counted_once() {
     let (_, record) = create(&tablet, "Bia");
     tablet.open(&server);
     let public_key = tablet.replica.identity().signing_key.public_key();
-    let taken = tablet.replica.take_outbox(10, 100_000).unwrap();
+    let taken = tablet.replica.take_outbox(10, 100_000).unwrap().edits;
     let signed: Vec<_> = taken.iter().map(|outgoing| outgoing.signed.clone()).collect();
     drop(server.push(&signed, &public_key));
     tablet.reopen();
@@ -269,7 +273,7 @@ fn own_entries_settle_edits_whose_answer_has_not_come() {
     tablet.put(ASSISTANT, "patients", ANA, "phone", json!("1"));
     tablet.open(&server);
     let public_key = tablet.replica.identity().signing_key.public_key();
-    let taken = tablet.replica.take_outbox(10, 100_000).unwrap();
+    let taken = tablet.replica.take_outbox(10, 100_000).unwrap().edits;
     let fates = server.push(&[taken[0].signed.clone()], &public_key);
     tablet.pull(&server, 10);
     assert_eq!(tablet.replica.status().unwrap().waiting.edits, 0);

@@ -4,7 +4,7 @@
 
 use super::facets_of;
 use neonpro_contract::catalogue::{FacetId, Purpose, Scope, Table};
-use neonpro_contract::consent::{ConsentEvent, Standing, standing};
+use neonpro_contract::consent::{ConsentEvent, flags};
 use neonpro_contract::ids::{AuthorId, RecordId};
 use neonpro_contract::permissions::purpose;
 use neonpro_contract::row::Row;
@@ -102,23 +102,11 @@ impl LoadBatch {
         }
         for record in self.records.iter_mut().filter(|record| record.table.name == "patients") {
             let Some(events) = events.get(&record.id.0) else { continue };
-            for (column, purpose) in CONSENT_COLUMNS {
-                record.row.set(column, Value::Bool(granted(events, purpose, now)));
+            for (column, granted) in flags(events, now.0) {
+                record.row.set(column, Value::Bool(granted));
             }
         }
     }
-}
-
-/// The derived booleans of a patient and the purpose each tells of. Care is what a clinic processes data for, so
-/// `data_processing_consent` is the consent to treatment.
-const CONSENT_COLUMNS: [(&str, Purpose); 3] = [
-    ("photo_consent", Purpose::Photography),
-    ("data_processing_consent", Purpose::Treatment),
-    ("marketing_consent", Purpose::Marketing),
-];
-
-fn granted(events: &[ConsentEvent], purpose: Purpose, now: ServerInstant) -> bool {
-    matches!(standing(events, purpose, now.0), Standing::Granted { .. })
 }
 
 /// Brings a row into the form it has when it is read back.
