@@ -116,7 +116,7 @@ impl Merger {
             scoped.rollback().await?;
             match waiting {
                 Some(waiting) => {
-                    group::release(&self.store, &self.admission, clinic, waiting, clock::now()).await
+                    group::release(&self.store, &self.admission, clinic, waiting, self.clock.now()).await
                 }
                 None => Ok(None),
             }

@@ -4,7 +4,7 @@ use super::output;
 use clap::{Args, Subcommand};
 use neonpro_contract::ids::{AuthorId, ClinicId, EditId};
 use neonpro_server::admission::Admission;
-use neonpro_server::clock;
+use neonpro_server::clock::{self, Clock};
 use neonpro_server::config::{AdmissionArgs, DatabaseArgs};
 use neonpro_server::database::Database;
 use neonpro_server::merge::Merger;
@@ -85,7 +85,7 @@ pub(crate) async fn run(args: QuarantineArgs) -> Result<(), Box<dyn Error>> {
     let open = Database::open(&args.database.source().await?).await?;
     let metrics = Arc::new(Metrics::default());
     let admission = Admission::new(args.admission.config()?, Arc::clone(&metrics));
-    let merger = Merger::new(open.store.clone(), metrics, admission);
+    let merger = Merger::new(open.store.clone(), metrics, admission, Clock::system());
     let done = answer(&open.store, &merger, args.command).await;
     open.close().await?;
     done

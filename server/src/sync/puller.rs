@@ -197,7 +197,8 @@ impl Puller {
         match self.step().await {
             Err(StoreError::TooLarge(id)) => {
                 let clinic = self.actor.clinic();
-                let flattened = crate::jobs::flatten(&self.state.store, clinic, id, clock::now()).await?;
+                let flattened =
+                    crate::jobs::flatten(&self.state.store, clinic, id, self.state.clock.now()).await?;
                 self.state.merger.wake(clinic);
                 if flattened > 0 { Ok(Step::Sent(0)) } else { Err(StoreError::TooLarge(id)) }
             }

@@ -353,7 +353,11 @@ fn reads_are_told_one_batch_at_a_time_beside_everything_else() {
     assert_eq!(names(&machine.on(Event::ReadLogged, 4, 0)), ["take_reads"]);
     assert!(machine.on(Event::ReadLogged, 4, 0).is_empty(), "one at a time");
     assert_eq!(names(&machine.on(Event::ReadsTaken(vec![read(1)]), 5, 0)), ["reads"]);
-    assert_eq!(names(&machine.on(Event::Taken(Vec::new()), 5, 0)), ["confirm"], "edits do not wait for it");
+    assert_eq!(
+        names(&machine.on(Event::Taken(Taken::default()), 5, 0)),
+        ["confirm"],
+        "edits do not wait for it"
+    );
     assert_eq!(names(&machine.on(audited(), 6, 0)), ["note_audit"]);
     assert_eq!(names(&machine.on(Event::AuditNoted { more: true }, 7, 0)), ["take_reads"]);
     assert!(machine.on(Event::ReadsTaken(Vec::new()), 8, 0).is_empty());
@@ -372,7 +376,7 @@ fn receipt() -> Receipt {
 #[test]
 fn a_purge_is_told_at_once_and_the_session_is_not_quiet_before_the_server_has_the_receipt() {
     let mut machine = live(0, 5);
-    machine.on(Event::Taken(Vec::new()), 4, 0);
+    machine.on(Event::Taken(Taken::default()), 4, 0);
     machine.on(page(0, 5, Some(Digest(0))), 5, 0);
     let purged = Applied { cursor: 5, head: 5, receipts: true, ..Applied::default() };
     assert_eq!(names(&machine.on(Event::Applied(purged), 6, 0)), ["ack", "take_receipts"]);
@@ -400,7 +404,7 @@ fn receipts_of_an_earlier_session_are_told_when_the_next_one_opens() {
     machine.on(welcome(7), 2, 0);
     let waiting = Opened { receipts: true, ..opened(7, 7) };
     assert_eq!(names(&machine.on(Event::Opened(waiting), 3, 0)), ["take", "take_receipts"]);
-    machine.on(Event::Taken(Vec::new()), 4, 0);
+    machine.on(Event::Taken(Taken::default()), 4, 0);
     // A reader holds on to the log: nothing can be told yet, and that holds up nothing else.
     assert_eq!(names(&machine.on(Event::Purged(Vec::new()), 5, 0)), ["confirm"]);
 }
