@@ -83,6 +83,8 @@ impl Replica {
     }
 
     fn assemble(store: Store, clock: Clock) -> Self {
+        // The first look of this life: what passes from here on counts, whatever the clock showed before.
+        store.lease.observe(clock.now_us(), false);
         let (sync, _) = watch::channel(SyncState::default());
         let inner = Arc::new(Inner { store, clock, outbox: Notify::new(), sync, verified: Mutex::default() });
         Self { inner, reader: None, capturing: false }

@@ -256,7 +256,7 @@ async fn a_watch_tells_once_what_changed_many_times() {
 
 #[test]
 fn the_lease_and_a_wrong_clock_are_told() {
-    let mut server = server();
+    let mut server = lending_a_day();
     let tablet = synced(1, &mut server);
     assert!(tablet.replica.status().unwrap().notes.is_empty());
     tablet.hand.advance_us(3 * 86_400_000_000);
@@ -274,9 +274,16 @@ fn the_lease_and_a_wrong_clock_are_told() {
 
 const DAY_US: i64 = 86_400_000_000;
 
+/// A server whose lease is a day.
+fn lending_a_day() -> crate::testing::server::Server {
+    let mut server = server();
+    server.lease_seconds = 86_400;
+    server
+}
+
 #[test]
 fn reading_is_locked_once_the_lease_is_over_and_writing_is_not() {
-    let mut server = server();
+    let mut server = lending_a_day();
     let tablet = synced(1, &mut server);
     tablet.hand.advance_us(DAY_US + 1);
     let replica = &tablet.replica;
@@ -308,7 +315,7 @@ fn reading_is_locked_once_the_lease_is_over_and_writing_is_not() {
 
 #[test]
 fn a_form_that_was_open_may_read_what_it_needs() {
-    let tablet = synced(1, &mut server());
+    let tablet = synced(1, &mut lending_a_day());
     tablet.hand.advance_us(DAY_US + 1);
     assert!(tablet.replica.row("patients", ANA).is_err());
     assert!(tablet.replica.capturing().row("patients", ANA).unwrap().is_some());
@@ -316,7 +323,7 @@ fn a_form_that_was_open_may_read_what_it_needs() {
 
 #[test]
 fn neither_a_clock_set_back_nor_a_restart_extends_the_lease() {
-    let mut tablet = synced(1, &mut server());
+    let mut tablet = synced(1, &mut lending_a_day());
     for _ in 0..6 {
         tablet.hand.advance_us(DAY_US / 6);
         assert!(tablet.replica.row("patients", ANA).is_ok());
@@ -328,7 +335,7 @@ fn neither_a_clock_set_back_nor_a_restart_extends_the_lease() {
     tablet.hand.advance_us(-30 * DAY_US);
     tablet.reopen();
     assert_eq!(tablet.replica.row("patients", ANA).unwrap_err().code(), "lease_expired");
-    tablet.open(&server());
+    tablet.open(&lending_a_day());
     assert!(tablet.replica.row("patients", ANA).is_ok(), "the server gives it back, whatever the clock says");
 }
 

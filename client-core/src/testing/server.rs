@@ -52,6 +52,7 @@ pub(crate) struct Server {
     pub duplicates: usize,
     pub rows_page: usize,
     pub withdrawn: BTreeSet<DocumentId>,
+    pub lease_seconds: u32,
     pub receipts: Vec<Receipt>,
 }
 
@@ -71,6 +72,7 @@ impl Server {
             duplicates: 0,
             rows_page: 2,
             withdrawn: BTreeSet::new(),
+            lease_seconds: 100 * 365 * 86_400,
             receipts: Vec::new(),
         }
     }
@@ -160,7 +162,7 @@ impl Server {
             reference_head: 0,
             bootstrap_records: self.rows.len() as u64,
             push_bytes: 512 * 1024,
-            lease_seconds: 86_400,
+            lease_seconds: self.lease_seconds,
             people: None,
             checkpoint: None,
             audit_agrees: None,
