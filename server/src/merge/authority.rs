@@ -1,7 +1,7 @@
 //! Who may act: what was read in this transaction, seen through what the group itself has changed since.
 //!
-//! Pure. Invariant: an edit never counts on a membership that an earlier edit of its group has ended. None can be brought
-//! by one: memberships begin on the server.
+//! Pure. Invariant: an edit never counts on a membership that an earlier edit of its group has ended, and may count on
+//! one that an earlier edit has brought.
 
 use super::facts::Facts;
 use super::workspace::{OpenRecord, Workspace};
@@ -43,7 +43,12 @@ fn memberships(author: Uuid, facts: &Facts, workspace: &Workspace) -> Vec<Role> 
             Some(record) => role(record),
             None => Some(membership.role),
         });
-    standing.collect()
+    let brought = workspace
+        .written(members)
+        .filter(|(id, _)| known.iter().all(|membership| membership.id != *id))
+        .filter(|(_, record)| record.row.get("professional_id").as_uuid() == Some(author))
+        .filter_map(|(_, record)| role(record));
+    standing.chain(brought).collect()
 }
 
 /// The role of a membership in force.

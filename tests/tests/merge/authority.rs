@@ -11,6 +11,7 @@ use neonpro_tests::fleet::eventually;
 use neonpro_tests::world::World;
 use serde_json::json;
 use std::collections::BTreeSet;
+use uuid::Uuid;
 
 const fn refused(code: Code) -> Fate {
     Fate::Refused { code }
@@ -120,6 +121,41 @@ async fn someone_deactivated_earlier_in_the_same_push_writes_nothing_after_it() 
     let fates = world.push(clinic, vec![before, ending, after]).await;
     assert!(accepted(&fates[..2]), "{fates:?}");
     assert_eq!(fates[2], refused(Code::NotFound));
+}
+
+#[tokio::test]
+async fn someone_registered_earlier_in_the_same_push_may_write_after_it() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let admin = world.person(0, Role::Admin);
+    let (person, membership): (Uuid, Uuid) = (fresh_id(now()), fresh_id(now()));
+    let mut a = world.device(clinic).await;
+    let profile = a.edit(
+        admin,
+        &[(
+            document("professionals", person, 0),
+            true,
+            vec![
+                put("name", json!("Recém Chegada")),
+                put("email", json!("recem@example.com")),
+                put("professional_type", json!("doctor")),
+                put("council_type", json!("CFM")),
+                put("council_number", json!("1")),
+                put("council_state", json!("SP")),
+            ],
+        )],
+    );
+    let member = a.edit(
+        admin,
+        &[(
+            document("clinic_professionals", membership, 0),
+            true,
+            vec![put("professional_id", json!(person))],
+        )],
+    );
+    let work = appointment_note(&world, &mut a, neonpro_contract::ids::AuthorId(person), 2);
+    let fates = world.push(clinic, vec![profile, member, work]).await;
+    assert!(accepted(&fates), "{fates:?}");
 }
 
 #[tokio::test]
