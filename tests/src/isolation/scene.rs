@@ -102,7 +102,11 @@ impl Target {
                         unique.columns.iter().map(|column| format!(" and {column} is not null")).collect();
                     let holds = unique.predicate.as_deref().unwrap_or("true");
                     let condition = format!("where clinic_id = '{clinic}'{all} and ({holds})");
-                    let found = row(conn, relation, &condition).await;
+                    let mut found = row(conn, relation, &condition).await;
+                    if found.is_none() {
+                        name_one(conn, relation, unique, *clinic).await;
+                        found = row(conn, relation, &condition).await;
+                    }
                     let found =
                         found.unwrap_or_else(|| panic!("no row under {}: teach scene.rs", unique.name));
                     keyed.insert((unique.name.clone(), *clinic), found);
