@@ -162,9 +162,26 @@ pub fn migrator() -> Migrator {
         5 "0005_sync",
         6 "0006_questions",
         7 "0007_withdrawal",
+        8 "0008_shares",
         9 "0009_authority",
         10 "0010_audit_chain",
         11 "0011_set_aside",
         13 "0013_scope",
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_migration_in_the_directory_is_run() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres");
+        let mut there: Vec<String> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| name.strip_suffix(".sql").map(str::to_owned))
+            .collect();
+        there.sort();
+        let run: Vec<String> = super::migrator().iter().map(|step| step.description.to_string()).collect();
+        assert_eq!(run, there);
+    }
 }
