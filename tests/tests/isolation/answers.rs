@@ -45,6 +45,7 @@ async fn course(world: &World, heard: &Statements, edit: Incoming) -> (Result<()
 type Make<'a> = Box<dyn Fn(&mut Device, Uuid) -> Incoming + 'a>;
 
 /// Every way an edit can name something, with the other clinic's of it.
+#[expect(clippy::too_many_lines, reason = "one list: every way an edit can name something")]
 fn namings(world: &World) -> Vec<(&'static str, Uuid, Make<'_>)> {
     let author = world.person(0, Role::Admin);
     let professional = world.person(0, Role::Professional);

@@ -11,7 +11,7 @@ use neonpro_tests::sql::{DENIED, code, must, run, text};
 use sqlx_core::connection::ConnectOptions;
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 #[tokio::test]
 async fn whoever_has_sql_in_a_session_of_the_server_cannot_become_more() {
@@ -75,7 +75,7 @@ async fn cancel_after<F: Future>(polls: usize, future: F) {
     let mut future = pin!(future);
     for _ in 0..polls {
         let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        if let Poll::Ready(_) = polled {
+        if polled.is_ready() {
             return;
         }
         // Lets the socket move, so that the next poll gets further.
