@@ -1,6 +1,6 @@
 //! The scene of the attacks: three clinics with rows in every table, and what is known of them beforehand.
 
-use super::catalog::{Catalog, Column, Relation};
+use super::catalog::{Catalog, Column, Relation, Unique};
 use super::fill::{Sample, by_key, row, sample};
 use super::rights::{Class, NOBODY, class};
 use crate::sql::{list, must, text};
@@ -191,6 +191,23 @@ async fn share(conn: &mut PgConnection, catalog: &Catalog, clinics: &[Uuid]) {
             clinics[from], clinics[to]
         );
         must(conn, &share).await;
+    }
+}
+
+/// Gives one row of a clinic what a partial key asks for: ids that are there.
+async fn name_one(conn: &mut PgConnection, relation: &Relation, unique: &Unique, clinic: Uuid) {
+    let ids = unique
+        .columns
+        .iter()
+        .filter(|name| relation.column(name).is_some_and(|column| column.kind == "uuid" && !column.required));
+    let set: Vec<String> = ids.map(|name| format!("{name} = gen_random_uuid()")).collect();
+    if !set.is_empty() {
+        let sql = format!(
+            "update {0} set {1} where ctid = (select ctid from {0} where clinic_id = '{clinic}' limit 1)",
+            relation.name,
+            set.join(", ")
+        );
+        must(conn, &sql).await;
     }
 }
 
