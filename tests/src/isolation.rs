@@ -16,7 +16,6 @@ mod rights;
 mod runner;
 mod scene;
 mod session;
-mod shared;
 mod writes;
 
 pub use catalog::{Catalog, ForeignKey, Relation};
@@ -32,7 +31,6 @@ pub fn cells_of(scene: &Scene, target: &Target) -> Vec<Cell> {
     let mut cells = Vec::new();
     grants::cells(target, &mut cells);
     grants::shared(scene, target, &mut cells);
-    shared::cells(scene, target, &mut cells);
     if matches!(target.class, Class::Tenant | Class::Partition) {
         reads::cells(scene, target, &mut cells);
         writes::cells(scene, target, &mut cells);

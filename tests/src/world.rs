@@ -167,7 +167,7 @@ impl World {
 
     /// The detail of the clinic's last entry in the audit.
     pub async fn last_audit(&self, clinic: ClinicId) -> serde_json::Value {
-        let sql = "select detail from sync.audit where clinic_id = $1 order by id desc limit 1";
+        let sql = "select detail from sync.audit where clinic_id = $1 order by seq desc limit 1";
         let mut admin = self.database.admin().await;
         sqlx_core::query_scalar::query_scalar(sql).bind(clinic.0).fetch_one(&mut admin).await.unwrap()
     }

@@ -45,6 +45,7 @@ pub(crate) struct Server {
     pub rows: BTreeMap<(u16, RecordId), (Row, RowStamp)>,
     feed: Vec<Fed>,
     pub fates: BTreeMap<EditId, Fate>,
+    envelopes: BTreeMap<EditId, Vec<u8>>,
     set_aside_hashes: BTreeSet<[u8; 32]>,
     pub policy: Policy,
     pub now: i64,
@@ -65,6 +66,7 @@ impl Server {
             rows: BTreeMap::new(),
             feed: Vec::new(),
             fates: BTreeMap::new(),
+            envelopes: BTreeMap::new(),
             set_aside_hashes: BTreeSet::new(),
             policy: Box::new(|_| None),
             now: NOON,
@@ -341,7 +343,10 @@ impl Server {
             .verify(&signing_bytes(self.clinic, &signed.envelope), &signed.signature)
             .expect("a valid signature");
         let edit = envelope.edit;
-        if let Some(known) = self.fates.get(&edit) {
+        let same =
+            self.envelopes.insert(edit, signed.envelope.to_vec()).is_some_and(|old| old == *signed.envelope);
+        let answered = |fate: &&Fate| same || matches!(fate, Fate::Accepted { .. });
+        if let Some(known) = self.fates.get(&edit).filter(answered) {
             self.duplicates += 1;
             let fate = match known {
                 Fate::Accepted { seq, merged_at } => Fate::Duplicate { seq: *seq, merged_at: *merged_at },

@@ -68,7 +68,7 @@ async fn missing_consent_leads_to_the_patients_consents() {
     let tablet = tablet.reopen_after(&sql);
     let page = tablet.get("/sincronizacao").await;
     page.shows(&format!("/pacientes/{patient}#consentimentos")).shows("Título: Peeling seriado");
-    page.shows("<strong>Ana</strong>").shows("Entregar ao administrador").hides("Encerrar sem reenviar");
+    page.shows("<strong>Ana</strong>").shows("Entregar ao administrador").shows("Encerrar sem reenviar");
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub async fn duties(
     }
     let mut feed = Vec::new();
     let mut numbering = Numbering { head: &mut head, feed: Some(&mut feed), documents: 0 };
-    scoped.number_made_rows(&mut numbering).await?;
+    scoped.number_made_rows(&mut numbering, &std::collections::HashSet::new()).await?;
     scoped.append_feed(&feed, now).await?;
     if !feed.is_empty() {
         scoped.upsert_head(&head).await?;

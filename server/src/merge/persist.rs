@@ -302,7 +302,8 @@ pub(super) async fn write(
     reconcile::scope::detect(&merged.acts, workspace, &mut merged.items, &mut merged.settled);
     keep_verdicts(scoped, merged).await?;
     let mut numbering = Numbering { head: &mut merged.head, feed: Some(&mut merged.feed), documents: 0 };
-    scoped.number_made_rows(&mut numbering).await?;
+    let brought = workspace.documents.keys().map(|id| id.record.0).collect();
+    scoped.number_made_rows(&mut numbering, &brought).await?;
     scoped.mark_asked(&merged.asked).await?;
     scoped.append_purge_orders(&merged.purges, merged.now).await?;
     scoped.append_audit(&merged.audit, merged.now).await?;

@@ -84,11 +84,16 @@ impl Numbering<'_> {
 }
 
 impl Scoped {
-    /// Numbers what is unnumbered, and makes the documents of records that came into being.
+    /// Numbers what is unnumbered, and makes the documents of records that came into being; those of `brought` records
+    /// are the caller's to write.
     ///
     /// # Errors
     /// A database failure.
-    pub async fn number_made_rows(&mut self, numbering: &mut Numbering<'_>) -> StoreResult<()> {
+    pub async fn number_made_rows(
+        &mut self,
+        numbering: &mut Numbering<'_>,
+        brought: &HashSet<Uuid>,
+    ) -> StoreResult<()> {
         let unnumbered = self.list_unnumbered().await?;
         for table in MADE.into_iter().filter_map(table) {
             let ids: Vec<Uuid> =
@@ -101,7 +106,8 @@ impl Scoped {
             let mut documents = Vec::new();
             let mut numbers = Vec::with_capacity(ids.len());
             for id in ids {
-                let new = table.lifecycle != Lifecycle::Server && !known.contains(&id);
+                let here = known.contains(&id) || brought.contains(&id);
+                let new = table.lifecycle != Lifecycle::Server && !here;
                 let seq =
                     if new { numbering.made(table, id, &mut documents) } else { numbering.row(table, id) };
                 numbers.push((id, seq));

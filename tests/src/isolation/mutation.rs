@@ -36,9 +36,6 @@ pub fn all(scene: &Scene) -> Vec<Mutation> {
             row_security(&target.relation, &mut all);
             keys(scene, target, &mut all);
         }
-        if target.class == Class::Shared {
-            between_clinics(&target.relation, &mut all);
-        }
         grants(&target.relation, &mut all);
     }
     for function in &scene.catalog.functions {
@@ -92,28 +89,7 @@ fn row_security(relation: &Relation, all: &mut Vec<Mutation>) {
             name: format!("{name}: {what}"),
             sql,
             aim: Aim::Relation(name.clone()),
-            groups: &[Group::Read, Group::Write],
-        });
-    }
-}
-
-/// What both clinics of a share may read and one may write.
-fn between_clinics(relation: &Relation, all: &mut Vec<Mutation>) {
-    let name = &relation.name;
-    for sql in [
-        format!("alter table {name} disable row level security"),
-        format!("alter table {name} no force row level security"),
-        format!("alter policy shares_read on {name} using (true)"),
-        format!("alter policy shares_give on {name} with check (true)"),
-        format!("alter policy shares_change on {name} using (true)"),
-        format!("drop policy shares_read on {name}"),
-        format!("create policy more on {name} using (true)"),
-    ] {
-        all.push(Mutation {
-            name: sql.clone(),
-            sql,
-            aim: Aim::Relation(name.clone()),
-            groups: &[Group::Read, Group::Write],
+            groups: &[Group::Grant, Group::Read, Group::Write],
         });
     }
 }

@@ -48,8 +48,6 @@ pub enum Class {
     Tenant,
     /// A part of one; reached through its parent alone.
     Partition,
-    /// Rows between two clinics: both read them, one writes them.
-    Shared,
     /// Names a clinic before any clinic is known; holds no patient data.
     Routing,
     /// The same for every clinic.
@@ -138,6 +136,14 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "a verdict is given once; a later rule rewrites nothing",
     },
     Deviation {
+        relation: "sync.shares",
+        rights: Rights {
+            update: Columns::Only(&["state", "ended_why", "opened_at", "ended_at", "told_seq"]),
+            ..WRITE
+        },
+        reason: "a share opens and ends; who gives what to whom stays",
+    },
+    Deviation {
         relation: "sync.shared_documents",
         rights: Rights {
             update: Columns::Only(&[
@@ -210,16 +216,6 @@ const ROUTING: &[Deviation] = &[
     },
 ];
 
-/// Relations between two clinics.
-const SHARED: &[Deviation] = &[Deviation {
-    relation: "sync.shares",
-    rights: Rights {
-        update: Columns::Only(&["state", "ended_why", "opened_at", "ended_at", "told_seq"]),
-        ..WRITE
-    },
-    reason: "a share opens and ends; who gives what to whom stays",
-}];
-
 /// Relations without a clinic that everybody reads and only the console's role writes.
 const REFERENCE: &[&str] = &[
     "public.professional_types",
@@ -246,8 +242,6 @@ pub fn class(relation: &Relation) -> Class {
     let name = relation.name.as_str();
     if ROUTING.iter().any(|routing| routing.relation == name) {
         Class::Routing
-    } else if SHARED.iter().any(|shared| shared.relation == name) {
-        Class::Shared
     } else if relation.has_clinic() {
         if relation.is_partition() { Class::Partition } else { Class::Tenant }
     } else if REFERENCE.contains(&name) {
@@ -271,7 +265,6 @@ pub fn rights(role: Role, relation: &Relation) -> Rights {
         (Role::Owner | Role::Superuser, _) => EVERYTHING,
         (Role::Server, Class::Tenant) if relation.is_view() => READ,
         (Role::Server, Class::Tenant) => named(DEVIATIONS).unwrap_or(WRITE),
-        (Role::Server, Class::Shared) => named(SHARED).unwrap_or(NOTHING),
         (Role::Server, Class::Routing) => named(ROUTING).unwrap_or(NOTHING),
         (Role::Server, Class::Reference) => READ,
         (Role::Server, Class::Server) => Rights { update: Columns::Only(&["reference_seq"]), ..READ },

@@ -186,7 +186,7 @@ async fn share(conn: &mut PgConnection, catalog: &Catalog, clinics: &[Uuid]) {
     }
     for (from, to) in [(0, 1), (1, 0), (1, 2)] {
         let share = format!(
-            "insert into sync.shares (from_clinic, to_clinic, referral_id, patient_id, state, opened_at, told_seq)
+            "insert into sync.shares (clinic_id, to_clinic, referral_id, patient_id, state, opened_at, told_seq)
              values ('{}', '{}', gen_random_uuid(), gen_random_uuid(), 'open', now(), 0)",
             clinics[from], clinics[to]
         );

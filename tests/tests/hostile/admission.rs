@@ -1,11 +1,11 @@
 //! The workers: what kills one is kept aside alone, and everybody else goes on.
 
 use neonpro_contract::catalogue::Role;
-use neonpro_contract::edit::DocumentChange;
+use neonpro_contract::edit::{DocumentChange, FieldOp};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_server::admission::{
-    Admission, AdmissionConfig, AdmissionError, Base, Batch, DEATHS_PER_EDIT, GUILTY_PER_DEVICE_MAX, Step,
-    Verdict, WORKER_MEMORY_BYTES_MAX,
+    Admission, AdmissionConfig, AdmissionError, Base, Batch, GUILTY_PER_DEVICE_MAX, Step, Verdict,
+    WORKER_MEMORY_BYTES_MAX,
 };
 use neonpro_server::clock::{Clock, fresh_id, now};
 use neonpro_server::merge::{Incoming, MergeError, Merger};
@@ -71,7 +71,7 @@ async fn an_edit_that_exhausts_a_worker_is_kept_aside_alone_and_the_others_are_m
 }
 
 #[tokio::test]
-async fn a_device_that_goes_on_killing_workers_is_no_longer_tried_in_that_group() {
+async fn a_tablet_full_of_poison_costs_nobody_else_an_edit() {
     let world = World::new().await;
     let clinic = world.clinic(0).id;
     let author = world.person(0, Role::Assistant);
@@ -83,21 +83,13 @@ async fn a_device_that_goes_on_killing_workers_is_no_longer_tried_in_that_group(
         bad.open(victim, row);
         edits.push(tampered(&mut bad, author, victim, conflicts));
     }
-    // Honest, but of a device that has just killed worker after worker: kept, and looked at by a person.
-    edits.push(bad.new_patient(author, fresh_id(now()), None));
     edits.push(good.new_patient(author, fresh_id(now()), None));
     let (admission, metrics) = pool(AdmissionConfig { workers: 1, ..admission_workers() });
-    let merger = Merger::new(world.store().clone(), Arc::clone(&metrics), admission, Clock::system());
+    let merger = Merger::new(world.store().clone(), metrics, admission, Clock::system());
     let fates = merger.enqueue(clinic, edits).unwrap().await.unwrap().unwrap();
-    let (last, rest) = fates.split_last().unwrap();
-    assert!(rest.iter().all(|told| told.fate == ADMISSION_FAILED), "{rest:?}");
+    let (last, poisoned) = fates.split_last().unwrap();
+    assert!(poisoned.iter().all(|told| told.fate == ADMISSION_FAILED), "{poisoned:?}");
     assert!(matches!(last.fate, Fate::Accepted { .. }), "{last:?}");
-    // The first death names nobody; then each guilty edit takes its two, until the device has had enough.
-    let told = metrics.text();
-    let deaths = told.lines().find_map(|line| line.strip_prefix("neonpro_admission_worker_deaths_total "));
-    let deaths: u32 = deaths.unwrap().parse().unwrap();
-    let all = u32::try_from(rest.len()).unwrap() * DEATHS_PER_EDIT;
-    assert!(deaths > GUILTY_PER_DEVICE_MAX * DEATHS_PER_EDIT && deaths < all, "{deaths} of {all}");
 }
 
 #[tokio::test]
@@ -201,8 +193,12 @@ async fn without_a_worker_nothing_is_merged_and_the_push_is_told_to_come_back() 
     let world = World::new().await;
     let clinic = world.clinic(0).id;
     let mut a = world.device(clinic).await;
-    let record = fresh_id(now());
-    let edit = a.new_patient(world.person(0, Role::Assistant), record, None);
+    // A text: what only writes maps never reaches Automerge, and needs no worker.
+    let (visit, row) = world.record(0, "appointments", 0);
+    let id = document("appointments", visit, 0);
+    a.open(id, row);
+    let notes = FieldOp::Text { field: "notes".to_owned(), value: "evolução".to_owned() };
+    let edit = a.edit(world.person(0, Role::Assistant), &[(id, false, vec![notes])]);
     for program in ["/nonexistent/worker", "/bin/true"] {
         let workers = AdmissionConfig { program: PathBuf::from(program), arguments: Vec::new(), workers: 1 };
         let (admission, metrics) = pool(workers);
@@ -212,6 +208,6 @@ async fn without_a_worker_nothing_is_merged_and_the_push_is_told_to_come_back() 
         let told = merger.enqueue(clinic, vec![edit.clone()]).unwrap().await.unwrap();
         assert_eq!(told, Err(MergeError::Busy), "{program}");
     }
-    assert!(world.row(clinic, "patients", record).await.is_none());
+    assert_eq!(&world.row(clinic, "appointments", visit).await.unwrap(), row);
     assert!(matches!(world.push(clinic, vec![edit]).await[0], Fate::Accepted { .. }), "nothing was lost");
 }

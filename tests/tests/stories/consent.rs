@@ -41,8 +41,7 @@ async fn photographed(fleet: &Fleet, tablet: &mut Tablet) -> (RecordId, RecordId
         ("patient_id", json!(patient)),
         ("document_type", json!("photo")),
         ("title", json!(CANARY)),
-        // Longer than a page, so that it lies on pages of its own.
-        ("file_url", json!(format!("blob:{}", CANARY.repeat(400)))),
+        ("file_url", json!(format!("blob:{}", CANARY.repeat(780 / CANARY.len())))),
     ];
     let photo = tablet.replica.create_record(doctor, "patient_documents", photo).unwrap();
     tablet.quiet().await;

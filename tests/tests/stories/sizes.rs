@@ -97,7 +97,6 @@ async fn a_first_sync_that_was_interrupted_counts_on_from_where_it_stood() {
     loop {
         let page = rows(&mut raw).await;
         assert!(page.done >= done && page.done <= welcome.bootstrap_records, "{} after {done}", page.done);
-        assert!(page.next.is_none_or(|next| next.section < 2) || page.done > 0);
         done = page.done;
         pages += 1;
         let Some(next) = page.next else { break };
