@@ -12,7 +12,7 @@
 )]
 
 use neonpro_client_core::{Clock, Draft, ReplicaKey, SyncOptions, enrol};
-use neonpro_contract::catalogue::{Role, Scope, TABLES};
+use neonpro_contract::catalogue::{FacetId, Field, Format, Kind, Role, Scope, TABLES};
 use neonpro_contract::digest::Digest;
 use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_contract::permissions::Audience;
@@ -94,14 +94,16 @@ impl Aviary {
 async fn work(aviary: &Aviary, tablet: &mut Tablet, place: usize) {
     let demo = demo(aviary.clinic(place));
     let of = |role: Role| demo.people.iter().find(|person| person.role == role).unwrap().id;
-    let text = json!(canary(place));
+    // Something new each time.
+    let word = format!("{} {}", canary(place), fresh_id(now()));
+    let text = json!(word);
     let patients =
         |n: usize| demo.batch.records().iter().filter(|r| r.table.name == "patients").nth(n).unwrap().id;
     let (patient, other): (RecordId, RecordId) = (patients(0), patients(1));
     for draft in [
         Draft::new(of(Role::Admin)).put("patients", patient, "name", text.clone()),
-        Draft::new(of(Role::Admin)).put("patients", other, "notes", text.clone()),
-        Draft::new(of(Role::Professional)).add("patients", patient, "allergies", &canary(place)),
+        Draft::new(of(Role::Professional)).put("patients", other, "notes", text.clone()),
+        Draft::new(of(Role::Professional)).add("patients", patient, "allergies", &word),
         Draft::new(of(Role::Admin)).create("patients", [("name", text.clone()), ("is_active", json!(true))]),
         Draft::new(of(Role::Professional)).create(
             "treatment_plans",
@@ -137,11 +139,14 @@ async fn attack(aviary: &Aviary, from: usize, on: usize) -> Vec<u8> {
             continue;
         };
         let id = document(table.name, record.id.0, 0);
-        let Some(field) = table.fields.iter().find(|field| field.column == Column::Text) else { continue };
-        for create in [false, true] {
-            edits.push(device.edit(author, &[(id, create, vec![put(field.name, json!("x"))])]).signed);
+        let written = |field: &&Field| field.kind != Kind::Derived && field.facet == FacetId(0);
+        let free =
+            |field: &&Field| field.column == Column::Text && field.format == Format::Plain && !field.fixed;
+        let Some(field) = table.fields.iter().filter(written).find(free) else { continue };
+        for (create, value) in [(false, "x"), (true, "y")] {
+            edits.push(device.edit(author, &[(id, create, vec![put(field.name, json!(value))])]).signed);
         }
-        for field in table.fields.iter().filter(|field| field.references.is_some()) {
+        for field in table.fields.iter().filter(written).filter(|field| field.references.is_some()) {
             let value = record.row.get(field.name).to_json();
             if !value.is_null() {
                 let new = document(table.name, fresh_id(now()), 0);

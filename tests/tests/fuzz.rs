@@ -28,7 +28,7 @@ fn fuzz(target: &Target, executions: u64) {
     let given = number("NEONPRO_FUZZ_CASE");
     let first = given.unwrap_or_else(|| u64::from(std::process::id()) << 32);
     let count = if given.is_some() { 1 } else { number("NEONPRO_FUZZ_EXECUTIONS").unwrap_or(executions) };
-    println!("{}: {count} cases from {first}", target.name);
+    eprintln!("{}: {count} cases from {first}", target.name);
     for case in first..first + count {
         let input = mutated(&seeds, case);
         let survived = catch_unwind(|| (target.run)(&input));
