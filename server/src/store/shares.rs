@@ -1,6 +1,6 @@
 //! Shares between clinics, and the copies a clinic received.
 //!
-//! Owns the one place where a transaction changes from one clinic to another. Invariant: each half of a [`Bridge`] is
+//! Owns the one place where a transaction changes from one clinic to another. Invariant: each half of a `Bridge` is
 //! bound by row security like any other work in that clinic; nothing is ever read or written as both.
 
 use super::documents::{DocumentState, purpose_number, purpose_numbers, purpose_of};

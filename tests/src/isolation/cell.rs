@@ -132,7 +132,7 @@ pub enum Outcome {
 }
 
 impl Cell {
-    /// Whether the outcome is what the rules say. `twin` is the outcome of the other statement of [`Expect::SameAs`].
+    /// Whether the outcome is what the rules say. `twin` is the outcome of the other statement of `Expect::SameAs`.
     #[must_use]
     pub fn holds(&self, outcome: &Outcome, twin: Option<&Outcome>) -> bool {
         match (&self.expect, outcome) {
