@@ -8,7 +8,7 @@ use crate::store::made::Numbering;
 use crate::store::{Store, StoreResult};
 use neonpro_contract::ids::ClinicId;
 use neonpro_contract::time::{ServerInstant, US_PER_DAY};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// When each clinic had its daily round.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub async fn duties(
     }
     let mut feed = Vec::new();
     let mut numbering = Numbering { head: &mut head, feed: Some(&mut feed), documents: 0 };
-    scoped.number_made_rows(&mut numbering, &std::collections::HashSet::new()).await?;
+    scoped.number_made_rows(&mut numbering, &HashSet::new()).await?;
     scoped.append_feed(&feed, now).await?;
     if !feed.is_empty() {
         scoped.upsert_head(&head).await?;

@@ -106,7 +106,7 @@ impl Store {
             return Ok(loading.loaded);
         }
         let mut numbering = loading.numbering();
-        scoped.number_made_rows(&mut numbering, &std::collections::HashSet::new()).await?;
+        scoped.number_made_rows(&mut numbering, &HashSet::new()).await?;
         let made = numbering.documents;
         loading.loaded.documents = loading.loaded.documents.saturating_add(made);
         if announcement == Announcement::Bootstrap {
