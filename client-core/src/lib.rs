@@ -11,7 +11,6 @@ mod draft;
 mod edit;
 mod error;
 mod lease;
-mod parallel;
 mod project;
 mod rebase;
 mod replica;

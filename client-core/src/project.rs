@@ -4,9 +4,7 @@
 //! [`Batch::flush`] the rows are the projection of the documents, and the digest is the sum over the counted ones.
 
 use crate::error::ReplicaError;
-use crate::parallel::side_by_side;
-use crate::store::changes::PendingChange;
-use crate::store::documents::{Standing, StoredDocument};
+use crate::store::documents::Standing;
 use crate::store::records::{self, Stamp};
 use crate::store::{Tx, changes, conflicts, documents, search};
 use crate::watch::{CONFLICTS, STATUS};
@@ -44,21 +42,6 @@ impl Record {
                 self.row.touch(captured_at);
             }
         }
-    }
-}
-
-/// What is stored about a document, before it is built.
-struct Source {
-    id: DocumentId,
-    row: Row,
-    born: bool,
-    stored: Option<StoredDocument>,
-    pending: Vec<PendingChange>,
-}
-
-impl Source {
-    fn build(self) -> Result<Working, ReplicaError> {
-        Working::new(self.id, &self.row, self.born, self.stored, self.pending)
     }
 }
 
@@ -117,11 +100,6 @@ impl Batch {
     }
 
     fn load(&mut self, conn: &Connection, id: DocumentId) -> Result<Working, ReplicaError> {
-        self.source(conn, id)?.build()
-    }
-
-    /// What is stored about a document.
-    fn source(&mut self, conn: &Connection, id: DocumentId) -> Result<Source, ReplicaError> {
         let table = table_of(&id)?;
         let stored = documents::find(conn, &id)?;
         let any_pending = match self.any_pending {
@@ -132,33 +110,7 @@ impl Batch {
             if any_pending && stored.is_some() { changes::list_pending(conn, &id)? } else { Vec::new() };
         let record = self.record(conn, table, id.record)?;
         let born = record.existed && (id.is_primary() || stored.is_some() || primary_is_counted(conn, &id)?);
-        Ok(Source { id, row: record.before.clone(), born, stored, pending })
-    }
-
-    /// Loads many documents at once, building them side by side, and hands each to `work` there.
-    pub fn prepare<W: Send, R: Send>(
-        &mut self,
-        conn: &Connection,
-        wanted: Vec<(DocumentId, W)>,
-        work: impl Fn(&mut Working, W) -> R + Sync,
-    ) -> Result<Vec<R>, ReplicaError> {
-        let mut sources = Vec::with_capacity(wanted.len());
-        for (id, what) in wanted {
-            sources.push((self.source(conn, id)?, what));
-        }
-        let built = side_by_side(sources, |(source, what)| {
-            source.build().map(|mut working| {
-                let result = work(&mut working, what);
-                (working, result)
-            })
-        });
-        let mut results = Vec::with_capacity(built.len());
-        for built in built {
-            let (working, result) = built?;
-            self.documents.insert(working.id, working);
-            results.push(result);
-        }
-        Ok(results)
+        Working::new(id, &record.before, born, stored, pending)
     }
 
     /// Writes a document's values into its row in memory.
@@ -179,14 +131,11 @@ impl Batch {
         self.follow_primaries(tx)?;
         let gone = self.gone();
         let documents: Vec<(DocumentId, Working)> = std::mem::take(&mut self.documents).into_iter().collect();
-        let finished = side_by_side(documents, |(id, mut working)| {
-            let stays = !gone.contains(&(id.table, id.record));
-            working.finish(stays).map(|finished| (id, working, finished))
-        });
         let any_conflict = conflicts::any(&tx.sql)?;
-        for document in finished {
-            let (id, working, mut finished) = document?;
-            if gone.contains(&(id.table, id.record)) {
+        for (id, mut working) in documents {
+            let is_gone = gone.contains(&(id.table, id.record));
+            let mut finished = working.finish(!is_gone)?;
+            if is_gone {
                 finished.disputes.clear();
             }
             if (any_conflict || !finished.disputes.is_empty())

@@ -139,7 +139,16 @@ impl Merger {
         self.lane(clinic).head.subscribe()
     }
 
-    /// Wakes the sessions of a clinic: another node merged something there.
+    /// Wakes the sessions of a clinic, unless this node has already told them of this number: what it merged itself
+    /// comes back to it as a notification.
+    pub fn wake_at(&self, clinic: ClinicId, seq: i64) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lane) = lanes.get(&clinic) {
+            tell(&lane.head, seq);
+        }
+    }
+
+    /// Wakes the sessions of a clinic: something there is for them.
     pub fn wake(&self, clinic: ClinicId) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lane) = lanes.get(&clinic) {
@@ -151,7 +160,8 @@ impl Merger {
     pub fn wake_all(&self) {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes.values() {
-            lane.head.send_modify(|_| {});
+            // Numbers start anew with a restored database.
+            lane.head.send_modify(|seq| *seq = 0);
         }
     }
 
@@ -173,6 +183,15 @@ impl Merger {
         });
         Arc::clone(lane)
     }
+}
+
+/// Wakes those who watch a head, if it is news to them: a merge of this node is heard of twice.
+fn tell(head: &watch::Sender<i64>, seq: i64) {
+    head.send_if_modified(|known| {
+        let news = seq > *known;
+        *known = seq.max(*known);
+        news
+    });
 }
 
 /// The task of one clinic's lane. It ends with the merger: it does not hold the queue's other end.
@@ -211,7 +230,7 @@ impl Drain {
         match merged {
             Ok(merged) => {
                 self.metrics.count_fates(&merged.fates);
-                self.head.send_modify(|seq| *seq = (*seq).max(merged.head));
+                tell(&self.head, merged.head);
                 let mut fates = merged.fates.into_iter();
                 for (size, answer) in sizes.into_iter().zip(answers) {
                     // A session that went away will ask again and be told `Duplicate`.

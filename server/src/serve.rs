@@ -10,7 +10,8 @@ use crate::telemetry::Metrics;
 use crate::tls::{Tls, TlsError};
 use crate::{clock, http, jobs, scope};
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +111,11 @@ impl Server {
         let state = AppState::new(database.store.clone(), metrics, notary, admission, clock, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
-        let server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(tls.config))
+        // A small frame after another would else wait for the peer's delayed acknowledgement: 40 ms of every handshake.
+        let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config)).acceptor(NoDelayAcceptor);
+        let server = axum_server::from_tcp(listener)
             .map_err(failed)?
+            .acceptor(acceptor)
             .handle(handle.clone());
         let serving = tokio::spawn(server.serve(router));
         let upkeep = tokio::spawn(jobs::run(state.clone()));

@@ -14,6 +14,7 @@ mod merge {
     mod authority;
     mod cases;
     mod consent;
+    mod duties;
     mod gate;
     mod innocent;
     mod order;

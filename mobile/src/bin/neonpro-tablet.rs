@@ -10,6 +10,10 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Applying a page makes and drops many small values; the system's allocator took a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// NeonPro on a tablet.
 #[derive(Parser)]
 #[command(version, about)]

@@ -66,14 +66,14 @@ struct Given {
 impl Given {
     async fn read(scoped: &mut Scoped) -> StoreResult<Self> {
         let referrals = scoped.list_referrals_abroad().await?;
+        if referrals.is_empty() {
+            // Most clinics, at every merge. A share stays in line with a referral, which is never deleted.
+            return Ok(Self { referrals, shares: HashMap::new(), consents: HashMap::new() });
+        }
         let shares: HashMap<Uuid, Share> =
             scoped.list_shares_given().await?.into_iter().map(|share| (share.referral, share)).collect();
         let patients: BTreeSet<Uuid> = referrals.iter().map(|referral| referral.patient).collect();
-        let consents = if patients.is_empty() {
-            HashMap::new()
-        } else {
-            scoped.list_consents(&patients.into_iter().collect::<Vec<_>>()).await?
-        };
+        let consents = scoped.list_consents(&patients.into_iter().collect::<Vec<_>>()).await?;
         Ok(Self { referrals, shares, consents })
     }
 

@@ -37,12 +37,12 @@ async fn listen(state: &AppState) {
     loop {
         match listener.recv().await {
             Ok(notification) => {
-                let Ok(id) = notification.payload().parse() else { continue };
                 if notification.channel() == AUTHORITY_CHANNEL {
+                    let Ok(id) = notification.payload().parse() else { continue };
                     revocations::changed(state, DeviceId(id));
-                } else {
-                    state.merger.wake(ClinicId(id));
-                    state.moved.note(ClinicId(id));
+                } else if let Some((clinic, seq)) = moved(notification.payload()) {
+                    state.merger.wake_at(clinic, seq);
+                    state.moved.note(clinic);
                 }
             }
             Err(error) => {
@@ -51,4 +51,10 @@ async fn listen(state: &AppState) {
             }
         }
     }
+}
+
+/// The clinic that moved, and to which number.
+fn moved(payload: &str) -> Option<(ClinicId, i64)> {
+    let (clinic, seq) = payload.split_once(' ')?;
+    Some((ClinicId(clinic.parse().ok()?), seq.parse().ok()?))
 }

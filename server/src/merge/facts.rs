@@ -177,14 +177,16 @@ async fn read_waiting(
     let keys: Vec<String> =
         mentioned.documents.iter().copied().chain(parents).map(|id| document_key(&id)).collect();
     let changed: Vec<String> = mentioned.documents.iter().map(document_key).collect();
-    // Only a new consent event can release what was quarantined for lack of one.
+    // Only a new consent event can release what was quarantined for lack of one; what did not fit into the first look
+    // follows what did.
     let consents = table("data_consent_records").map(|table| table.id);
     let consent_in_group = candidates
         .iter()
         .flat_map(|candidate| &candidate.envelope.changes)
         .any(|change| Some(change.document.table) == consents);
+    let follows = candidates.iter().any(Candidate::waited_for_consent);
     let patients: Vec<Uuid> =
-        if consent_in_group { patients.iter().map(|id| id.0).collect() } else { Vec::new() };
+        if consent_in_group || follows { patients.iter().map(|id| id.0).collect() } else { Vec::new() };
     scoped.list_waiting_edits(&keys, &changed, &patients).await
 }
 

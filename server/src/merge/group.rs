@@ -173,7 +173,9 @@ impl Round<'_> {
             merged.edits.extend(refused.filter(|edit| merged.edits.iter().all(|kept| kept.id != edit.id)));
             merged.audit_rejected(rejected);
         }
-        let released = releasable(&facts.waiting, &merged);
+        // One look covers so many; where one was let in, the next ones are looked at, too.
+        let consents_came = merged.consents_came || let_in(&candidates, &fates);
+        let released = releasable(&facts.waiting, &merged, consents_came);
         persist::write(&mut scoped, &mut workspace, &mut merged).await?;
         scoped.commit().await?;
         crate::crash_point!("merge.after_commit");
@@ -379,10 +381,10 @@ fn leads(candidate: &Candidate) -> bool {
 }
 
 /// Waiting edits worth another look: what they build on came, or a consent did. Those merged just now wait no more.
-fn releasable(waiting: &[WaitingEdit], merged: &Merged) -> Vec<WaitingEdit> {
+fn releasable(waiting: &[WaitingEdit], merged: &Merged, consents_came: bool) -> Vec<WaitingEdit> {
     let touched = |keys: &[String]| keys.iter().any(|key| merged.touches(key));
     let hit = |edit: &&WaitingEdit| match (edit.fate.as_str(), edit.code) {
-        ("quarantined", Some(Code::ConsentMissing | Code::ConsentWithdrawn)) => merged.consents_came,
+        ("quarantined", Some(Code::ConsentMissing | Code::ConsentWithdrawn)) => consents_came,
         ("held", _) | ("quarantined", Some(Code::DependsOnSetAside | Code::DependencyExpired)) => {
             touched(&edit.documents) || touched(&edit.awaits)
         }
@@ -390,6 +392,12 @@ fn releasable(waiting: &[WaitingEdit], merged: &Merged) -> Vec<WaitingEdit> {
     };
     let merged_now = |edit: &WaitingEdit| merged.edits.iter().any(|record| record.id == edit.id);
     waiting.iter().filter(hit).filter(|edit| !merged_now(edit)).cloned().collect()
+}
+
+/// Whether an edit that waited for a consent was accepted.
+fn let_in(candidates: &[Candidate], fates: &[Option<Fate>]) -> bool {
+    let let_in = |fate: &Option<Fate>| matches!(fate, Some(Fate::Accepted { .. }));
+    candidates.iter().zip(fates).any(|(candidate, fate)| candidate.waited_for_consent() && let_in(fate))
 }
 
 fn answers(taken: &[Taken], fates: Vec<Option<Fate>>) -> Vec<EditFate> {

@@ -39,6 +39,12 @@ impl Candidate {
     pub fn documents(&self) -> impl Iterator<Item = DocumentId> + '_ {
         self.touched.iter().copied()
     }
+
+    /// Whether it waited for a consent.
+    pub fn waited_for_consent(&self) -> bool {
+        let code = self.waited.as_ref().and_then(|waited| waited.code);
+        matches!(code, Some(Code::ConsentMissing | Code::ConsentWithdrawn))
+    }
 }
 
 /// What is known of an edit that waited on the server.

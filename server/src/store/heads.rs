@@ -4,6 +4,7 @@ use super::audit::{Place, place};
 use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::Purpose;
 use neonpro_contract::digest::Digest;
+use neonpro_contract::ids::DeviceId;
 use neonpro_contract::permissions::Audience;
 use sqlx_core::row::Row as _;
 
@@ -59,7 +60,48 @@ impl Head {
     }
 }
 
+/// What decides whether a device is sent anything, as of one transaction.
+#[derive(Debug)]
+pub struct PullStanding {
+    /// The device is known and not revoked.
+    pub active: bool,
+    /// Newest reference row.
+    pub reference_seq: i64,
+    /// Where the clinic stands.
+    pub head: Head,
+}
+
 impl Scoped {
+    /// Where a device, the reference data and the clinic stand, in one statement: every page begins with it.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn find_pull_standing(&mut self, device: DeviceId) -> StoreResult<PullStanding> {
+        let row = sqlx_core::query::query(
+            "select s.reference_seq, coalesce(d.state = 'active', false), h.seq, h.horizon, h.digests \
+             from sync.server s left join sync.devices d on d.clinic_id = $1 and d.id = $2 \
+             left join sync.heads h on h.clinic_id = $1",
+        )
+        .bind(self.actor.clinic().0)
+        .bind(device.0)
+        .fetch_one(self.connection())
+        .await
+        .map_err(StoreError::during("reading where a clinic stands"))?;
+        let unreadable = |_| StoreError::Unreadable("sync.heads");
+        let head = match row.try_get::<Option<i64>, _>(2).map_err(unreadable)? {
+            Some(seq) => {
+                let digests: Vec<u8> = row.try_get(4).map_err(unreadable)?;
+                Head::read(seq, row.try_get(3).map_err(unreadable)?, &digests)?
+            }
+            None => Head::start(),
+        };
+        Ok(PullStanding {
+            active: row.try_get(1).map_err(unreadable)?,
+            reference_seq: row.try_get(0).map_err(unreadable)?,
+            head,
+        })
+    }
+
     /// The clinic's head, locked until the transaction ends: one merge at a time per clinic, and one writer of its audit.
     ///
     /// # Errors
@@ -112,7 +154,7 @@ impl Scoped {
         .transpose()
     }
 
-    /// Writes the head and wakes every server node. The payload is the clinic, nothing else.
+    /// Writes the head and wakes every server node. The payload is the clinic and the number, nothing else.
     ///
     /// # Errors
     /// A database failure.
@@ -120,7 +162,7 @@ impl Scoped {
         let clinic = self.actor.clinic().0;
         sqlx_core::query::query(
             "with moved as (update sync.heads set seq = $2, horizon = $3, digests = $4 where clinic_id = $1) \
-             select pg_notify('neonpro_feed', $1::text)",
+             select pg_notify('neonpro_feed', $1::text || ' ' || $2)",
         )
         .bind(clinic)
         .bind(head.seq)

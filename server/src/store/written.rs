@@ -36,7 +36,7 @@ pub struct Written<'a> {
 }
 
 impl Scoped {
-    /// Writes it, moves the head and wakes every server node. The payload is the clinic, nothing else.
+    /// Writes it, moves the head and wakes every server node. The payload is the clinic and the number, nothing else.
     ///
     /// # Errors
     /// A database failure.
@@ -45,7 +45,7 @@ impl Scoped {
         let sql = format!(
             "with documents as ({}), edits as ({}), feed as ({}), \
              head as (update sync.heads set seq = $3, horizon = $4, digests = $5 where clinic_id = $1) \
-             select pg_notify('neonpro_feed', $1::text)",
+             select pg_notify('neonpro_feed', $1::text || ' ' || $3)",
             documents::upsert_sql(6),
             edits::upsert_sql(18),
             feed::append_sql(32),

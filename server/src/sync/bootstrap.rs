@@ -133,10 +133,9 @@ pub(super) async fn next_page(scoped: &mut Scoped, position: Position, done: u64
 /// tablet's reference data now reaches: one that is cut off before it starts again.
 pub(super) async fn next_reference(
     scoped: &mut Scoped,
-    since: i64,
+    (since, head): (i64, i64),
     position: Position,
 ) -> StoreResult<Option<(RowsPage, Option<Position>)>> {
-    let head = scoped.find_reference_seq().await?;
     if head <= since {
         return Ok(None);
     }

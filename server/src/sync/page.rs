@@ -3,6 +3,7 @@
 use crate::store::canonical::Stored;
 use crate::store::documents::{DocumentState, clamp_list};
 use crate::store::feed::{FeedKind, FeedRow};
+use crate::store::heads::Head;
 use crate::store::set_aside::ToldFate;
 use crate::store::shares::SharedDocument;
 use crate::store::{Scoped, StoreError, StoreResult};
@@ -40,9 +41,8 @@ pub(super) enum Next {
     Pruned,
 }
 
-/// The page after a cursor.
-pub(super) async fn next(scoped: &mut Scoped, cursor: i64) -> StoreResult<Next> {
-    let head = scoped.find_head().await?;
+/// The page after a cursor, up to the head that was read in this transaction.
+pub(super) async fn next(scoped: &mut Scoped, head: &Head, cursor: i64) -> StoreResult<Next> {
     if cursor < head.horizon {
         return Ok(Next::Pruned);
     }

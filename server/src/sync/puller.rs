@@ -257,17 +257,20 @@ impl Puller {
     async fn send_news(&mut self) -> StoreResult<Step> {
         self.head.mark_unchanged();
         self.note_first_sync().await?;
-        let Some(mut scoped) = self.begin().await? else { return Ok(Step::Close(ByeCode::Revoked)) };
+        let mut scoped = self.state.store.begin_read(&self.actor).await?;
+        let standing = scoped.find_pull_standing(self.device).await?;
+        if !standing.active {
+            return Ok(Step::Close(ByeCode::Revoked));
+        }
         let position = self.reference.unwrap_or(Section::REFERENCE);
-        if let Some((rows, next)) =
-            bootstrap::next_reference(&mut scoped, self.reference_seq, position).await?
-        {
+        let numbers = (self.reference_seq, standing.reference_seq);
+        if let Some((rows, next)) = bootstrap::next_reference(&mut scoped, numbers, position).await? {
             scoped.commit().await?;
             self.reference = next;
             self.reference_seq = rows.reference_seq.unwrap_or(self.reference_seq);
             return self.send(&Frame::Rows(rows)).await;
         }
-        let built = page::next(&mut scoped, self.cursor).await?;
+        let built = page::next(&mut scoped, &standing.head, self.cursor).await?;
         scoped.commit().await?;
         let page = match built {
             page::Next::Page(page) => page,

@@ -36,6 +36,8 @@ pub struct Cpu {
     /// The workers that try changes before they are merged.
     pub admission: f64,
     pub postgres: f64,
+    /// This process, which is every tablet.
+    pub tablets: f64,
 }
 
 impl Cpu {
@@ -46,6 +48,7 @@ impl Cpu {
             server: self.server - before.server,
             admission: self.admission - before.admission,
             postgres: self.postgres - before.postgres,
+            tablets: self.tablets - before.tablets,
         }
     }
 
@@ -54,6 +57,7 @@ impl Cpu {
         self.server += other.server;
         self.admission += other.admission;
         self.postgres += other.postgres;
+        self.tablets += other.tablets;
     }
 
     /// The share of one of so many.
@@ -63,6 +67,7 @@ impl Cpu {
             server: self.server / among,
             admission: self.admission / among,
             postgres: self.postgres / among,
+            tablets: self.tablets / among,
         }
     }
 }
@@ -199,7 +204,9 @@ impl Bed {
                     None => break false,
                 }
             };
-            if stat.process == self.server.id() {
+            if stat.process == std::process::id() {
+                cpu.tablets += stat.seconds;
+            } else if stat.process == self.server.id() {
                 cpu.server += stat.seconds;
             } else if under && stat.is_worker() {
                 cpu.admission += stat.seconds;
@@ -210,10 +217,10 @@ impl Bed {
         cpu
     }
 
-    /// Bytes the database takes on disk.
+    /// Bytes the cluster's databases take on disk.
     pub async fn database_bytes(&self) -> f64 {
         let mut pg = super::limits::connect(self).await;
-        let size: i64 = sqlx_core::query_scalar::query_scalar("select pg_database_size(current_database())")
+        let size: i64 = sqlx_core::query_scalar::query_scalar("select sum(pg_database_size(oid))::bigint from pg_database")
             .fetch_one(&mut pg)
             .await
             .unwrap();

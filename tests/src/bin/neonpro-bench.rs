@@ -8,6 +8,10 @@ use neonpro_tests::bench::figures::Figures;
 use neonpro_tests::bench::{chart, consent, limits, workloads};
 use std::path::{Path, PathBuf};
 
+/// The tablet's allocator: its engine runs in this process.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Workloads and limits.
 #[derive(Debug, Parser)]
 struct Arguments {

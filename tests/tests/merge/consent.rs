@@ -28,6 +28,27 @@ async fn a_plan_without_consent_is_quarantined_and_released_when_consent_arrives
 }
 
 #[tokio::test]
+async fn however_many_edits_wait_for_a_consent_it_lets_all_of_them_in() {
+    const PLANS: usize = 600;
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let author = world.person(0, Role::Professional);
+    let (patient, _) = world.new_patient(0).await;
+    let mut a = world.device(clinic).await;
+    let plans: Vec<_> = (0..PLANS).map(|_| fresh_id(now())).collect();
+    for some in plans.chunks(200) {
+        let edits = some.iter().map(|plan| a.plan(author, patient, *plan)).collect();
+        let fates = world.push(clinic, edits).await;
+        assert!(fates.iter().all(|fate| *fate == Fate::Quarantined { code: Code::ConsentMissing }));
+    }
+    let (_, grant) = a.consent(author, patient, "treatment", true, &[]);
+    assert!(matches!(world.push(clinic, vec![grant]).await[0], Fate::Accepted { .. }));
+    for plan in plans {
+        assert!(world.row(clinic, "treatment_plans", plan).await.is_some());
+    }
+}
+
+#[tokio::test]
 async fn a_consent_in_the_same_push_covers_what_comes_with_it_in_any_order() {
     let world = World::new().await;
     let clinic = world.clinic(0).id;

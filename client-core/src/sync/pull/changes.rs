@@ -1,4 +1,4 @@
-//! Other people's changes: joined to their documents side by side, then noted one by one.
+//! Other people's changes: joined to their documents and noted.
 //!
 //! Never fails on what a change holds. Invariant: a change that does not fit leaves its document as it was.
 
@@ -14,8 +14,6 @@ use neonpro_contract::document::{Header, ParsedChange};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::EditId;
 use neonpro_contract::time::ServerInstant;
-use neonpro_contract::wire::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A change as it arrives.
 #[derive(Clone, Copy)]
@@ -36,35 +34,6 @@ pub(super) enum Joined {
     Misfit,
 }
 
-/// Joins the changes of documents that nothing else in the page touches. By index of the entry.
-pub(super) fn join_ahead(
-    tx: &Tx<'_>,
-    batch: &mut Batch,
-    entries: &[Entry],
-) -> Result<BTreeMap<usize, Joined>, ReplicaError> {
-    let mut alone: BTreeMap<DocumentId, Vec<(usize, Incoming<'_>)>> = BTreeMap::new();
-    let mut shared = BTreeSet::new();
-    for (index, entry) in entries.iter().enumerate() {
-        match entry {
-            Entry::Change { document, epoch, merged_at, change, .. } if table_of(document).is_ok() => {
-                let incoming = Incoming { epoch: *epoch, merged_at: *merged_at, bytes: change };
-                alone.entry(*document).or_default().push((index, incoming));
-            }
-            Entry::Own { document, .. }
-            | Entry::Snapshot { document, .. }
-            | Entry::Withdraw { document, .. } => {
-                shared.insert(document.record);
-            }
-            Entry::Change { .. } | Entry::Row { .. } | Entry::Fate { .. } => {}
-        }
-    }
-    let wanted = alone.into_iter().filter(|(document, _)| !shared.contains(&document.record)).collect();
-    let joined = batch.prepare(&tx.sql, wanted, |working, changes| {
-        changes.into_iter().map(|(index, incoming)| (index, join(working, incoming))).collect::<Vec<_>>()
-    })?;
-    Ok(joined.into_iter().flatten().collect())
-}
-
 fn join(working: &mut Working, incoming: Incoming<'_>) -> Joined {
     if working.epoch > incoming.epoch {
         return Joined::Older;
@@ -80,21 +49,17 @@ fn join(working: &mut Working, incoming: Incoming<'_>) -> Joined {
     }
 }
 
-/// Notes a change, joining it first if it was not joined ahead.
+/// Joins a change to its document and notes it.
 pub(super) fn apply(
     tx: &Tx<'_>,
     batch: &mut Batch,
     seq: i64,
     document: DocumentId,
     incoming: Incoming<'_>,
-    ahead: Option<Joined>,
 ) -> Result<Joined, ReplicaError> {
     // A table this app does not know: a newer one does.
     let Ok(table) = table_of(&document) else { return Ok(Joined::Older) };
-    let joined = match ahead {
-        Some(joined) => joined,
-        None => join(batch.document(&tx.sql, document)?, incoming),
-    };
+    let joined = join(batch.document(&tx.sql, document)?, incoming);
     let Joined::Yes(header) = joined else { return Ok(joined) };
     let record = batch.record(&tx.sql, table, document.record)?;
     if !record.existed && document.is_primary() && record.stamp.feed_seq.is_none() {

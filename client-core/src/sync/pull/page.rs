@@ -53,14 +53,12 @@ pub(crate) fn apply(
     }
     let mut batch = Batch::default();
     let mut after = After::default();
-    let mut joined = changes::join_ahead(tx, &mut batch, entries)?;
     let any_set_aside = intents::any_in_state(&tx.sql, &[State::SetAside])?;
-    for (index, entry) in entries.iter().enumerate() {
+    for entry in entries {
         if let Entry::Change { seq, document, epoch, merged_at, change } = entry {
-            let known = joined.remove(&index);
             after.arrived.insert(document.record);
             let incoming = changes::Incoming { epoch: *epoch, merged_at: *merged_at, bytes: change };
-            match changes::apply(tx, &mut batch, *seq, *document, incoming, known)? {
+            match changes::apply(tx, &mut batch, *seq, *document, incoming)? {
                 // Only where edits were set aside can one of them come back.
                 changes::Joined::Yes(header) if any_set_aside => changes::release(tx, header.edit, now_us)?,
                 changes::Joined::Misfit => tx.meta.repair = true,
@@ -105,7 +103,7 @@ fn apply_entry(
     now_us: i64,
 ) -> Result<(), ReplicaError> {
     match entry {
-        // Changes are joined side by side, by the caller.
+        // The caller's, which may have to release an edit for it.
         Entry::Change { .. } => {}
         Entry::Own { seq, edit, document, merged_at } => {
             after.accepted = after
