@@ -20,6 +20,7 @@ document.documentElement.classList.add("script");
   events.addEventListener("changed", announce);
   // After a pause (a suspended tablet) something may have been missed.
   events.addEventListener("open", announce);
+  events.addEventListener("locked", () => document.body.dispatchEvent(new CustomEvent("neonpro:locked")));
   window.addEventListener("pagehide", () => events.close());
 
   const typedIn = (control) => {
@@ -30,6 +31,8 @@ document.documentElement.classList.add("script");
     }
     return control.value !== control.defaultValue;
   };
+
+  window.neonproTyping = () => [...document.querySelectorAll("main input, main select, main textarea")].some(typedIn);
 
   const inUse = (region) =>
     region.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")

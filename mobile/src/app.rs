@@ -10,6 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
+/// What a page offers to protect the tablet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockControl {
+    /// Nothing: the page is not served behind a lock.
+    None,
+    /// To choose the first PIN.
+    Offer,
+    /// To lock.
+    Lock,
+}
+
 /// The shared state of the tablet's page.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
@@ -20,6 +31,7 @@ struct Inner {
     guard: Guard,
     sync: Mutex<Option<SyncHandle>>,
     closing: watch::Sender<bool>,
+    lock: Mutex<LockControl>,
 }
 
 impl App {
@@ -27,7 +39,19 @@ impl App {
     #[must_use]
     pub fn new(replica: Replica, path: PathBuf, guard: Guard, sync: Option<SyncHandle>) -> Self {
         let (sync, closing) = (Mutex::new(sync), watch::Sender::new(false));
-        Self(Arc::new(Inner { replica, path, guard, sync, closing }))
+        let lock = Mutex::new(LockControl::None);
+        Self(Arc::new(Inner { replica, path, guard, sync, closing, lock }))
+    }
+
+    /// What pages offer to protect the tablet.
+    #[must_use]
+    pub fn lock(&self) -> LockControl {
+        *self.0.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what pages offer from now on.
+    pub fn set_lock(&self, control: LockControl) {
+        *self.0.lock.lock().unwrap_or_else(PoisonError::into_inner) = control;
     }
 
     /// The door.

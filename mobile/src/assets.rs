@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 const CSS: &str = include_str!("../assets/tablet.css");
 const SCRIPT: &str = include_str!("../assets/tablet.js");
+const LOCK: &str = include_str!("../assets/lock.js");
 /// htmx 2.0.11, unchanged; its licence (0BSD) stands beside it.
 const HTMX: &str = include_str!("../assets/htmx.min.js");
 const ICON: &str = include_str!("../assets/neonpro.svg");
@@ -15,6 +16,7 @@ pub async fn show(Path(name): Path<String>) -> Response {
     let (kind, content) = match name.as_str() {
         "tablet.css" => ("text/css; charset=utf-8", CSS),
         "tablet.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "lock.js" => ("text/javascript; charset=utf-8", LOCK),
         "htmx.js" => ("text/javascript; charset=utf-8", HTMX),
         "neonpro.svg" => ("image/svg+xml", ICON),
         _ => return StatusCode::NOT_FOUND.into_response(),

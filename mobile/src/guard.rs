@@ -3,7 +3,6 @@
 //! Owns the per-launch secret, its cookie, the checks of Host and Origin, and the security headers. Never sees a
 //! patient's data. Invariant: without the secret no request reaches a screen, whatever its method or path.
 
-use crate::app::App;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode, Uri};
@@ -119,8 +118,7 @@ enum Judgement {
 }
 
 /// The middleware in front of every route.
-pub async fn stand_guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let guard = app.guard();
+pub async fn stand_guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.judge(request.method(), request.uri(), request.headers()) {
         Judgement::Known => next.run(request).await,
         Judgement::Enters => guard.enter(),

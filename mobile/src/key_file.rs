@@ -20,6 +20,9 @@ pub enum KeyFileError {
     /// It exists with another content.
     #[error("the key file must hold exactly 32 bytes; it was left as it is")]
     Length,
+    /// The key is under PINs.
+    #[error("the key is under PINs; only the tablet's page opens it, for whoever knows one")]
+    UnderPins,
     /// Others may read it.
     #[error("the key file may be read by other accounts; run `chmod 600` on it")]
     Exposed,
@@ -42,8 +45,11 @@ pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], KeyFileError> {
 
 fn read(file: File) -> Result<[u8; KEY_BYTES], KeyFileError> {
     refuse_exposed(&file)?;
-    let mut bytes = Vec::with_capacity(KEY_BYTES);
+    let mut bytes = Vec::with_capacity(KEY_BYTES + 1);
     file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
+    if bytes.first() == Some(&b'{') && bytes.len() > KEY_BYTES {
+        return Err(KeyFileError::UnderPins);
+    }
     bytes.try_into().map_err(|_| KeyFileError::Length)
 }
 

@@ -11,6 +11,6 @@ use axum::middleware::from_fn_with_state;
 pub fn router(app: App) -> Router {
     screens::routes()
         .layer(from_fn_with_state(app.clone(), stand_lease))
-        .layer(from_fn_with_state(app.clone(), stand_guard))
+        .layer(from_fn_with_state(app.guard().clone(), stand_guard))
         .with_state(app)
 }

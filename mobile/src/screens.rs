@@ -20,7 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 /// Bytes of a posted form: two long texts, three times over for percent-encoding.
-const FORM_BYTES_MAX: usize = 8 * neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
+pub(crate) const FORM_BYTES_MAX: usize = 8 * neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
 
 /// Every route behind the door.
 pub fn routes() -> Router<App> {

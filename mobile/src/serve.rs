@@ -3,13 +3,13 @@
 //! Owns opening or enrolling the replica, the listener and the clean end: streams told, sync stopped, file closed.
 //! Invariant: nothing is ever served on an address that is not loopback.
 
-use crate::app::App;
 use crate::guard::Guard;
 use crate::key_file::{KeyFileError, load_or_create};
-use crate::router::router;
-use neonpro_client_core::{Clock, EnrolError, Replica, ReplicaError, ReplicaKey, SyncOptions, enrol};
+use crate::lock::{LockError, Place, Tablet, router};
+use neonpro_client_core::{Clock, EnrolError, ReplicaKey, enrol};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 /// What is served, and where.
 #[derive(Debug, Clone)]
@@ -41,9 +41,9 @@ pub enum ServeError {
     /// The tablet was not enrolled.
     #[error("the tablet was not enrolled; ask for a new ticket or check the network")]
     Enrol(#[from] EnrolError),
-    /// The replica does not open.
-    #[error("the replica does not open")]
-    Replica(#[from] ReplicaError),
+    /// The replica does not open or close.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// The system gave no randomness.
     #[error("the system gave no randomness for the page's secret; try again")]
     Random,
@@ -67,30 +67,38 @@ pub async fn serve(
     if !served.listen.ip().is_loopback() {
         return Err(ServeError::NotLoopback);
     }
-    let replica = open(&served).await?;
     let listener = tokio::net::TcpListener::bind(served.listen).await.map_err(ServeError::Listen)?;
     let guard =
         Guard::new(listener.local_addr().map_err(ServeError::Listen)?).map_err(|_| ServeError::Random)?;
-    let sync = replica.start_sync(SyncOptions { online: !served.offline, ..SyncOptions::default() });
-    let app = App::new(replica.clone(), served.replica, guard, Some(sync));
-    ready(&app.guard().entrance());
+    let tablet = open(served, guard).await?;
+    ready(&tablet.guard().entrance());
 
-    let closing = app.clone();
+    let closing = tablet.clone();
     let end = async move {
         end.await;
-        closing.close();
+        // Open event streams end with the replica, so that the listener can.
+        if let Err(error) = closing.shut().await {
+            tracing::error!(%error, "closing the replica failed");
+        }
     };
-    let result = axum::serve(listener, router(app.clone())).with_graceful_shutdown(end).await;
-    app.stop_sync().await;
-    tokio::task::spawn_blocking(move || replica.close()).await??;
+    let idle = tokio::spawn({
+        let tablet = tablet.clone();
+        async move { tablet.watch_idle().await }
+    });
+    let result = axum::serve(listener, router(tablet.clone())).with_graceful_shutdown(end).await;
+    idle.abort();
+    tablet.shut().await?;
     result.map_err(ServeError::Listen)
 }
 
-async fn open(served: &Served) -> Result<Replica, ServeError> {
-    let key = ReplicaKey::new(load_or_create(&served.key_file)?);
-    let path = served.replica.clone();
-    if let Some((ticket, name)) = served.enrol.as_ref().filter(|_| !path.exists()) {
-        return Ok(enrol(ticket, &path, key, name, Clock::system()).await?);
+async fn open(served: Served, guard: Guard) -> Result<Tablet, ServeError> {
+    let Served { replica, key_file, enrol: ticket, offline, .. } = served;
+    let place = Place { replica, key_file, online: Some(!offline) };
+    if let Some((ticket, name)) = ticket.filter(|_| !place.replica.exists()) {
+        let key = Zeroizing::new(load_or_create(&place.key_file)?);
+        let opening = ReplicaKey::new(*key);
+        let replica = enrol(&ticket, &place.replica, opening, &name, Clock::system()).await?;
+        return Ok(Tablet::open(place, guard, replica, key));
     }
-    Ok(tokio::task::spawn_blocking(move || Replica::open(path, key, Clock::system())).await??)
+    Ok(tokio::task::spawn_blocking(move || Tablet::begin(place, guard, Clock::system())).await??)
 }

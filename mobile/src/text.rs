@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod errors;
+pub mod lock;
 pub mod locked;
 pub mod patient;
 pub mod scope;
@@ -71,6 +72,7 @@ pub fn notice(code: &str) -> Option<&'static str> {
         "escolha_paciente" => agenda::CHOOSE_PATIENT,
         "encerrado" => "Edição separada encerrada. O texto continua guardado.",
         "reenviado" => "Edição devolvida à fila de envio.",
+        "pin" => "PIN salvo. Este tablet agora bloqueia sozinho depois de 5 minutos parado.",
         "entregue" => "Entregue ao administrador. O texto continua guardado.",
         _ => return None,
     })

@@ -3,8 +3,8 @@
 //! Owns the author's cookie and the address to come back to. Invariant: an address to come back to is always a path
 //! of this page, never another site.
 
-use crate::app::App;
-use crate::guard::cookie;
+use crate::app::{App, LockControl};
+use crate::guard::{Guard, cookie};
 use crate::text;
 use axum::extract::FromRequestParts;
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -14,7 +14,7 @@ use neonpro_contract::ids::AuthorId;
 use std::convert::Infallible;
 
 /// What every screen knows of its request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Visit {
     /// Path and query of the page.
     pub here: String,
@@ -22,6 +22,8 @@ pub struct Visit {
     pub author: Option<AuthorId>,
     /// The message of the last action.
     pub notice: Option<&'static str>,
+    /// What the page offers to protect the tablet.
+    pub lock: LockControl,
 }
 
 impl FromRequestParts<App> for Visit {
@@ -34,7 +36,7 @@ impl FromRequestParts<App> for Visit {
         let path = parts.uri.path();
         let here = if kept.is_empty() { path.to_owned() } else { format!("{path}?{}", kept.join("&")) };
         let author = author_of(app, &parts.headers);
-        Ok(Self { here, author, notice })
+        Ok(Self { here, author, notice, lock: app.lock() })
     }
 }
 
@@ -42,7 +44,7 @@ impl Visit {
     /// The same visit seen as a visit to another page: a refused form is drawn as the page it came from.
     #[must_use]
     pub fn at(&self, here: impl Into<String>) -> Self {
-        Self { here: here.into(), author: self.author, notice: None }
+        Self { here: here.into(), author: self.author, notice: None, lock: self.lock }
     }
 }
 
@@ -57,9 +59,13 @@ pub fn author_of(app: &App, headers: &HeaderMap) -> Option<AuthorId> {
     cookie(headers, &author_cookie(app)).and_then(|id| id.parse().ok())
 }
 
-/// Name of the cookie that remembers who is using this tablet.
 fn author_cookie(app: &App) -> String {
-    format!("{}_autor", app.guard().cookie())
+    author_cookie_of(app.guard())
+}
+
+/// Name of the cookie that remembers who is using this tablet.
+pub(crate) fn author_cookie_of(guard: &Guard) -> String {
+    format!("{}_autor", guard.cookie())
 }
 
 /// Remembers who is using the tablet and goes back.

@@ -3,6 +3,7 @@
 //! Owns the strip that is on every page. Invariant: the strip shows the facts the replica reports, never what a
 //! screen hopes.
 
+use crate::app::LockControl;
 use crate::failure::Failure;
 use crate::text;
 use crate::visit::Visit;
@@ -68,6 +69,7 @@ pub struct Frame {
     pub notice: Option<&'static str>,
     /// Why nothing was saved.
     pub problem: Option<&'static str>,
+    lock: LockControl,
 }
 
 impl Frame {
@@ -102,6 +104,7 @@ impl Frame {
             moved: false,
             notice: visit.notice,
             problem: None,
+            lock: visit.lock,
         })
     }
 
@@ -129,6 +132,18 @@ impl Frame {
         self.live_from = format!("{path}?visto={revision}");
         self.live.push_str(",#faixa");
         self
+    }
+
+    /// Whether the tablet can be locked.
+    #[must_use]
+    pub fn locks(&self) -> bool {
+        self.lock == LockControl::Lock
+    }
+
+    /// Whether the tablet has no PIN yet.
+    #[must_use]
+    pub fn offers_pin(&self) -> bool {
+        self.lock == LockControl::Offer
     }
 
     /// Says why nothing was saved.

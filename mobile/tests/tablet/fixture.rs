@@ -169,7 +169,7 @@ impl Answer {
     }
 }
 
-fn encode(fields: &[(&str, &str)]) -> String {
+pub fn encode(fields: &[(&str, &str)]) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),
@@ -194,7 +194,11 @@ fn open(folder: &TempDir, seed: i64) -> Replica {
 }
 
 fn alter(folder: &TempDir, sql: &str) {
-    let key = key_file::load_or_create(&key_path(folder)).unwrap();
+    alter_with(folder, key_file::load_or_create(&key_path(folder)).unwrap(), sql);
+}
+
+/// Runs SQL on the file itself, whose key is no longer in the clear.
+pub fn alter_with(folder: &TempDir, key: [u8; 32], sql: &str) {
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let file = rusqlite::Connection::open(replica_path(folder)).unwrap();
     file.execute_batch(&format!("PRAGMA key = \"x'{hex}'\"; {sql}")).unwrap();

@@ -7,6 +7,9 @@ mod fixture;
 mod lease;
 
 #[cfg(test)]
+mod lock;
+
+#[cfg(test)]
 mod door;
 
 #[cfg(test)]
