@@ -36,39 +36,49 @@ pub struct Chunk {
 struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        let (head, rest) = self.0.split_at(count);
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
-        head
+        Some(head)
     }
 
-    fn uleb(&mut self) -> u64 {
-        let (mut number, mut shift) = (0, 0);
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|byte| byte[0])
+    }
+
+    fn uleb(&mut self) -> Option<u64> {
+        let (mut number, mut shift) = (0u64, 0u32);
         loop {
-            let byte = self.take(1)[0];
-            number |= u64::from(byte & 0x7f) << shift;
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f).checked_shl(shift)?;
             shift += 7;
             if byte & 0x80 == 0 {
-                return number;
+                return Some(number);
             }
         }
     }
 
-    fn sleb(&mut self) -> i64 {
-        let (mut number, mut shift) = (0i64, 0);
+    fn sleb(&mut self) -> Option<i64> {
+        let (mut number, mut shift) = (0i64, 0u32);
         loop {
-            let byte = self.take(1)[0];
-            number |= i64::from(byte & 0x7f) << shift;
+            let byte = self.byte()?;
+            number |= i64::from(byte & 0x7f).checked_shl(shift)?;
             shift += 7;
             if byte & 0x80 == 0 {
-                return if byte & 0x40 != 0 && shift < 64 { number | (-1 << shift) } else { number };
+                let negative = byte & 0x40 != 0 && shift < 64;
+                return Some(if negative { number | (-1 << shift) } else { number });
             }
         }
     }
 
-    fn prefixed(&mut self) -> Vec<u8> {
-        let count = self.uleb() as usize;
-        self.take(count).to_vec()
+    /// A count of things of at least one byte each.
+    fn count(&mut self) -> Option<usize> {
+        usize::try_from(self.uleb()?).ok().filter(|count| *count <= self.0.len())
+    }
+
+    fn prefixed(&mut self) -> Option<Vec<u8>> {
+        let count = self.count()?;
+        self.take(count).map(<[u8]>::to_vec)
     }
 }
 
@@ -116,21 +126,47 @@ impl Chunk {
     /// Takes an honest change apart.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
+        Self::try_read(bytes).expect("a whole change")
+    }
+
+    /// Takes bytes apart that may be no change. Nothing is checked but that the parts are there.
+    #[must_use]
+    pub fn try_read(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor(bytes);
-        assert_eq!(cursor.take(4), MAGIC);
-        cursor.take(4);
-        let kind = cursor.take(1)[0];
-        cursor.uleb();
-        let deps = (0..cursor.uleb()).map(|_| cursor.take(32).try_into().unwrap()).collect();
-        let actor = cursor.prefixed();
-        let (seq, start_op, time) = (cursor.uleb(), cursor.uleb(), cursor.sleb());
-        let message = cursor.prefixed();
-        let others = (0..cursor.uleb()).map(|_| cursor.prefixed()).collect();
-        let described: Vec<(u64, u64)> = (0..cursor.uleb()).map(|_| (cursor.uleb(), cursor.uleb())).collect();
-        let columns =
-            described.into_iter().map(|(spec, len)| (spec, cursor.take(len as usize).to_vec())).collect();
+        if cursor.take(4)? != MAGIC {
+            return None;
+        }
+        cursor.take(4)?;
+        let kind = cursor.byte()?;
+        cursor.uleb()?;
+        let deps = (0..cursor.count()?).map(|_| cursor.take(32)?.try_into().ok()).collect::<Option<_>>()?;
+        let actor = cursor.prefixed()?;
+        let (seq, start_op, time) = (cursor.uleb()?, cursor.uleb()?, cursor.sleb()?);
+        let message = cursor.prefixed()?;
+        let others = (0..cursor.count()?).map(|_| cursor.prefixed()).collect::<Option<_>>()?;
+        let described = (0..cursor.count()?).map(|_| Some((cursor.uleb()?, cursor.uleb()?)));
+        let described = described.collect::<Option<Vec<(u64, u64)>>>()?;
+        let column = |(spec, length)| Some((spec, cursor.take(usize::try_from(length).ok()?)?.to_vec()));
+        let columns = described.into_iter().map(column).collect::<Option<_>>()?;
         let tail = cursor.0.to_vec();
-        Self { kind, deps, actor, seq, start_op, time, message, others, columns, tail }
+        Some(Self { kind, deps, actor, seq, start_op, time, message, others, columns, tail })
+    }
+
+    /// How many operations it has, by its column of actions. `None` where that does not read.
+    #[must_use]
+    pub fn ops(&self) -> Option<u64> {
+        let (_, column) = self.columns.iter().find(|(spec, _)| *spec == ACTION)?;
+        let (mut cursor, mut total) = (Cursor(column), 0u64);
+        while !cursor.0.is_empty() {
+            let run = cursor.sleb()?;
+            let items = if run < 0 { run.unsigned_abs() } else { u64::from(run > 0) };
+            for _ in 0..items.min(column.len() as u64) {
+                cursor.uleb()?;
+            }
+            let length = if run == 0 { cursor.uleb()? } else { run.unsigned_abs() };
+            total = total.checked_add(length)?;
+        }
+        Some(total)
     }
 
     /// Puts it together, with the checksum that fits.
@@ -184,31 +220,79 @@ impl Chunk {
             .with(0x71, Vec::new())
             .with(0x73, Vec::new())
     }
+
+    /// Repeats a change of one operation: each put replaces the one before it, so that one value is left of as many.
+    #[must_use]
+    pub fn in_turn(self, count: i64) -> Self {
+        let (own, first) = (uleb(0), sleb(self.start_op.cast_signed()));
+        self.repeated(count)
+            .with(REPLACED_COUNT, [run(-1, &[0]), run(count - 1, &[1])].concat())
+            .with(0x71, run(count - 1, &own))
+            .with(0x73, [run(-1, &first), run(count - 2, &[1])].concat())
+    }
+
+    /// Repeats an insertion of one character into a text: as many characters of this value, each behind the one before
+    /// it, or all of them at the beginning. Of the empty value, each costs nothing.
+    #[must_use]
+    pub fn typed(self, count: i64, value: &str, at_the_beginning: bool) -> Self {
+        let object = |spec| self.columns.iter().find(|(other, _)| *other == spec).unwrap().1[1..].to_vec();
+        let (actor, counter) = (object(0x01), object(0x02));
+        let (own, first) = (uleb(0), sleb(self.start_op.cast_signed()));
+        let (key_actor, key_counter) = if at_the_beginning {
+            (Vec::new(), run(count, &[0]))
+        } else {
+            let null = vec![0, 1];
+            let behind = [run(-2, &[vec![0], first].concat()), run(count - 2, &[1])].concat();
+            ([null, run(count - 1, &own)].concat(), behind)
+        };
+        let values = value.repeat(count as usize).into_bytes();
+        self.with(0x01, run(count, &actor))
+            .with(0x02, run(count, &counter))
+            .with(0x11, key_actor)
+            .with(0x13, key_counter)
+            .with(0x34, [uleb(0), uleb(count as u64)].concat())
+            .with(ACTION, run(count, &[1]))
+            .with(VALUE_META, run(count, &uleb((value.len() as u64) << 4 | TEXT)))
+            .with(VALUE, values)
+            .with(REPLACED_COUNT, run(count, &[0]))
+            .with(0x71, Vec::new())
+            .with(0x73, Vec::new())
+    }
 }
 
 /// A chunk of this kind around a body.
 #[must_use]
 pub fn with_header(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = uleb(body.len() as u64);
-    let mut context = Context::new(&SHA256);
-    context.update(&[kind]);
-    context.update(&length);
-    context.update(body);
     let mut bytes = MAGIC.to_vec();
-    bytes.extend(&context.finish().as_ref()[..4]);
+    bytes.extend(&hash(kind, body)[..4]);
     bytes.push(kind);
-    bytes.extend(length);
+    bytes.extend(uleb(body.len() as u64));
     bytes.extend(body);
     bytes
+}
+
+/// What a chunk says after its header, in whatever header.
+#[must_use]
+pub fn body(chunk: &[u8]) -> &[u8] {
+    let mut cursor = Cursor(chunk);
+    let _ = cursor.take(9).and_then(|_| cursor.uleb());
+    cursor.0
+}
+
+/// The hash of a chunk by which others name it.
+#[must_use]
+pub fn hash(kind: u8, body: &[u8]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    context.update(&[kind]);
+    context.update(&uleb(body.len() as u64));
+    context.update(body);
+    context.finish().as_ref().try_into().unwrap()
 }
 
 /// The same chunk with one bit flipped and the checksum that fits.
 #[must_use]
 pub fn flipped(chunk: &[u8], bit: usize) -> Vec<u8> {
-    let mut cursor = Cursor(chunk);
-    cursor.take(9);
-    cursor.uleb();
-    let mut body = cursor.0.to_vec();
+    let mut body = body(chunk).to_vec();
     let at = bit / 8 % body.len();
     body[at] ^= 1 << (bit % 8);
     with_header(chunk[8], &body)
@@ -217,10 +301,7 @@ pub fn flipped(chunk: &[u8], bit: usize) -> Vec<u8> {
 /// Bits of a chunk's body.
 #[must_use]
 pub fn bits(chunk: &[u8]) -> usize {
-    let mut cursor = Cursor(chunk);
-    cursor.take(9);
-    cursor.uleb();
-    cursor.0.len() * 8
+    body(chunk).len() * 8
 }
 
 /// A deflate stream (RFC 1951) that inflates to this many zeros, 258 for every 13 bits.
