@@ -71,10 +71,10 @@ fn mutate(input: &[u8], random: &mut Random, raw: Raw<'_>) -> Vec<u8> {
         }
         (1, _) => raw(&mut edit.signature),
         (2..=5, Some(mut envelope)) if !envelope.changes.is_empty() => {
-            let donors: Vec<Vec<u8>> = changes().into_iter().map(|change| change.change.into()).collect();
+            let donors: Vec<Vec<u8>> = changes().iter().map(|change| change.change.to_vec()).collect();
             let at = random.below(envelope.changes.len());
             match random.below(6) {
-                0 => envelope.changes.push(random.one(&changes())),
+                0 => envelope.changes.push(random.one(changes())),
                 1 => drop(envelope.changes.remove(at)),
                 2 => envelope.captured_at.0 = random.next().cast_signed(),
                 3 => envelope.changes[at].epoch = random.next() as u32,
@@ -90,7 +90,12 @@ fn mutate(input: &[u8], random: &mut Random, raw: Raw<'_>) -> Vec<u8> {
     minicbor::to_vec(&edit).unwrap()
 }
 
-fn changes() -> Vec<DocumentChange> {
+fn changes() -> &'static [DocumentChange] {
+    static CHANGES: OnceLock<Vec<DocumentChange>> = OnceLock::new();
+    CHANGES.get_or_init(make_changes)
+}
+
+fn make_changes() -> Vec<DocumentChange> {
     let change = |id, row, ops: &[_]| {
         let mut opened = Document::genesis(id, 1, &row).unwrap();
         DocumentChange { document: id, epoch: 1, change: edit(&mut opened, TABLET, ops).into() }
@@ -118,11 +123,14 @@ fn envelopes() -> Vec<(&'static str, Vec<u8>)> {
         .unwrap()
     };
     let names = ["identity", "health", "visit"];
-    let mut all: Vec<_> =
-        names.into_iter().zip(changes()).map(|(name, change)| (name, envelope(vec![change]))).collect();
-    all.push(("all-of-them", envelope(changes())));
+    let mut all: Vec<_> = names
+        .into_iter()
+        .zip(changes())
+        .map(|(name, change)| (name, envelope(vec![change.clone()])))
+        .collect();
+    all.push(("all-of-them", envelope(changes().to_vec())));
     all.push(("nothing", envelope(Vec::new())));
-    let many = changes().into_iter().cycle().take(EDIT_DOCUMENTS_MAX + 1).collect();
+    let many = changes().iter().cloned().cycle().take(EDIT_DOCUMENTS_MAX + 1).collect();
     all.push(("one-too-many", envelope(many)));
     all
 }

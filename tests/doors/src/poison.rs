@@ -231,6 +231,22 @@ impl Chunk {
             .with(0x73, [run(-1, &first), run(count - 2, &[1])].concat())
     }
 
+    /// Repeats a change that takes one character away: the same one, so many times.
+    #[must_use]
+    pub fn taken_again(self, count: i64) -> Self {
+        let first = |spec| self.columns.iter().find(|(other, _)| *other == spec).unwrap().1[1..].to_vec();
+        let again = [0x01, 0x02, 0x11, 0x71].map(|spec| (spec, run(count, &first(spec))));
+        let still = [0x13, 0x73].map(|spec| (spec, [run(-1, &first(spec)), run(count - 1, &[0])].concat()));
+        again
+            .into_iter()
+            .chain(still)
+            .fold(self, |chunk, (spec, column)| chunk.with(spec, column))
+            .with(0x34, uleb(count as u64))
+            .with(ACTION, run(count, &[3]))
+            .with(VALUE_META, run(count, &[0]))
+            .with(REPLACED_COUNT, run(count, &[1]))
+    }
+
     /// Repeats an insertion of one character into a text: as many characters of this value, each behind the one before
     /// it, or all of them at the beginning. Of the empty value, each costs nothing.
     #[must_use]
