@@ -4,18 +4,16 @@
 
 use crate::poison::{Chunk, body, hash, with_header};
 use crate::sample::{
-    HONEST, TABLET, add, document, edit, forked, header, merge, patient, put, remove, text, visit,
+    HONEST, TABLET, add, document, edit, forked, merge, patient, put, remove, text, visit,
 };
 use crate::trial::{Base, Scratch, Step, Verdict};
 use crate::{Door, Random, Raw, reshape};
-use neonpro_contract::document::{Actor, Clamps, Document, ParsedChange};
+use neonpro_contract::document::{Clamps, Document, ParsedChange};
 use neonpro_contract::edit::{DocumentId, FieldOp};
-use neonpro_contract::ids::DeviceId;
 use neonpro_contract::limits::DOCUMENT_BYTES_MAX;
 use neonpro_contract::row::Row;
 use serde_json::json;
 use std::sync::OnceLock;
-use uuid::Uuid;
 
 pub const DOOR: Door = Door { name: "admission", seeds, run, reshape: mutate };
 
@@ -29,6 +27,8 @@ struct Start {
     base: Base,
     row: Row,
     honest: FieldOp,
+    /// The honest change on the document as it stands.
+    change: Vec<u8>,
 }
 
 fn starts() -> &'static [Start] {
@@ -38,12 +38,14 @@ fn starts() -> &'static [Start] {
             (document("patients", 0), document("patients", 1), document("appointments", 0));
         let genesis = |id, row: Row, honest| {
             let document = Document::genesis(id, 1, &row).unwrap();
-            Start { id, document, base: Base::of_row(id, 1, Some(&row)), row, honest }
+            let change = edit(&mut document.clone(), HONEST, std::slice::from_ref(&honest));
+            Start { id, document, base: Base::of_row(id, 1, Some(&row)), row, honest, change }
         };
         let history = |id, row: Row, ops: [&[FieldOp]; 2], honest| {
             let mut document = forked(id, &row, ops);
             let base = Base { document: id, epoch: 1, saved: Some(document.save().into()), row: None };
-            Start { id, document, base, row, honest }
+            let change = edit(&mut document.clone(), HONEST, std::slice::from_ref(&honest));
+            Start { id, document, base, row, honest, change }
         };
         vec![
             // Kept as its changes, without Automerge: registers; sets and leaves.
@@ -106,7 +108,7 @@ fn run(input: &[u8]) {
         return;
     }
     let mut scratch = Scratch::new(vec![start.base.clone()]);
-    let mut server = start.document.clone();
+    let (mut server, mut merged) = (start.document.clone(), false);
     for change in &changes {
         // Read back by the server where an edit waited.
         let _ = change.operations(&start.id, &start.row);
@@ -116,22 +118,25 @@ fn run(input: &[u8]) {
                     server.contains(&change.hash()) || server.apply(change).is_ok(),
                     "admitted, not merged"
                 );
+                merged = true;
                 let heads: Vec<[u8; 32]> = heads.concat().iter().map(|hash| **hash).collect();
                 assert_eq!(server.heads(), heads, "merged to other heads than in the worker");
             }
             Verdict::Unmerged => {
                 let mut copy = server.clone();
-                let merged = copy.apply(change).is_ok();
-                assert!(!merged || !is_readable(&copy), "held unmergeable, and merges");
+                let applied = copy.apply(change).is_ok();
+                assert!(!applied || !is_readable(&copy), "held unmergeable, and merges");
             }
             Verdict::Harms => {}
         }
     }
     // The honest tablet has what the server has.
-    let mut tablet = read_back(&mut server);
-    let actor = Actor::of(DeviceId(Uuid::from_u128(HONEST)), 1);
-    let (bytes, _) = tablet.edit(actor, &header(), false, std::slice::from_ref(&start.honest)).unwrap();
-    let verdict = scratch.admit(&step(&bytes));
+    let honest = if merged {
+        edit(&mut read_back(&mut server), HONEST, std::slice::from_ref(&start.honest))
+    } else {
+        start.change.clone()
+    };
+    let verdict = scratch.admit(&step(&honest));
     assert!(matches!(verdict, Verdict::Fits(_)), "an honest change does not fit any more: {verdict:?}");
 }
 
