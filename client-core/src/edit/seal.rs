@@ -29,9 +29,8 @@ pub(crate) fn seal(
         seen_seq: intent.seen_seq,
         changes: changes.to_vec(),
     };
-    let fits = changes
-        .iter()
-        .all(|change| !matches!(ParsedChange::parse(&change.change), Err(ChangeError::Shape)));
+    let fits =
+        changes.iter().all(|change| !matches!(ParsedChange::parse(&change.change), Err(ChangeError::Shape)));
     // Writing to memory cannot fail.
     let envelope = minicbor::to_vec(&envelope).unwrap_or_default();
     if !fits || envelope.len() > ENVELOPE_BYTES_MAX || envelope.is_empty() {

@@ -3,9 +3,7 @@
 //! An input is the number of a document and changes to it, each behind its length (two bytes, little end first).
 
 use crate::poison::{Chunk, body, hash, with_header};
-use crate::sample::{
-    HONEST, TABLET, add, document, edit, forked, merge, patient, put, remove, text, visit,
-};
+use crate::sample::{HONEST, TABLET, add, document, edit, forked, merge, patient, put, remove, text, visit};
 use crate::trial::{Base, Scratch, Step, Verdict};
 use crate::{Door, Random, Raw, reshape};
 use neonpro_contract::document::{Clamps, Document, ParsedChange};

@@ -125,7 +125,8 @@ fn a_few_bytes_cannot_become_many_characters_or_take_one_away_many_times() {
 
 #[test]
 fn the_longest_text_in_the_place_of_another_fits_a_change() {
-    let notes = |letter: &str| FieldOp::Text { field: "notes".into(), value: letter.repeat(LONG_TEXT_BYTES_MAX) };
+    let notes =
+        |letter: &str| FieldOp::Text { field: "notes".into(), value: letter.repeat(LONG_TEXT_BYTES_MAX) };
     let mut document = Document::genesis(patient(1), 1, &row()).unwrap();
     let actor = Actor::of(DeviceId(Uuid::from_u128(7)), 1);
     let base = Base::of_row(patient(1), 1, Some(&row()));

@@ -1,11 +1,11 @@
 //! Deaths of admission workers: an edit of honest form, over many long documents at once, asks for more than a worker has.
 
 use neonpro_contract::catalogue::Role;
+use neonpro_contract::document::Document;
 use neonpro_contract::edit::{DocumentId, FieldOp};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::AuthorId;
 use neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
-use neonpro_contract::row::Row;
 use neonpro_server::admission::{Admission, AdmissionConfig, GUILTY_PER_DEVICE_MAX};
 use neonpro_server::clock::Clock;
 use neonpro_server::demo::DemoClinic;
@@ -27,37 +27,29 @@ fn notes(value: &str) -> FieldOp {
 
 /// Visits of a clinic with the longest notes a person may write, one edit each.
 pub(super) struct LongNotes {
-    visits: Vec<(DocumentId, &'static Row)>,
+    visits: Vec<(DocumentId, Document)>,
     pub edits: Vec<Incoming>,
 }
 
 impl LongNotes {
     pub fn written(device: &mut Device, author: AuthorId, clinic: &'static DemoClinic) -> Self {
-        let visits: Vec<_> = clinic
-            .batch
-            .records()
-            .iter()
-            .filter(|record| record.table.name == "appointments")
-            .take(HEAVY_DOCUMENTS)
-            .map(|record| (document("appointments", record.id.0, 0), &record.row))
-            .collect();
-        assert_eq!(visits.len(), HEAVY_DOCUMENTS);
+        let appointments = clinic.batch.records().iter().filter(|record| record.table.name == "appointments");
         let long = notes(&"x".repeat(LONG_TEXT_BYTES_MAX));
-        let write = |(id, row): &(DocumentId, &'static Row)| {
-            device.open(*id, row);
-            device.edit(author, &[(*id, false, vec![long.clone()])])
-        };
-        let edits = visits.iter().map(write).collect();
+        let (mut visits, mut edits) = (Vec::new(), Vec::new());
+        for record in appointments.take(HEAVY_DOCUMENTS) {
+            let id = document("appointments", record.id.0, 0);
+            device.open(id, &record.row);
+            edits.push(device.edit(author, &[(id, false, vec![long.clone()])]));
+            visits.push((id, device.copy_of(id)));
+        }
+        assert_eq!(visits.len(), HEAVY_DOCUMENTS);
         Self { visits, edits }
     }
 
     /// One edit that empties all of them: a few kilobytes. Of a generation of its own, so that it builds on no other.
     pub fn emptied(&self, device: &mut Device, author: AuthorId) -> Incoming {
         device.generation += 1;
-        for ((id, row), edit) in self.visits.iter().zip(&self.edits) {
-            device.open(*id, row);
-            device.receive(edit);
-        }
+        self.visits.iter().for_each(|(id, visit)| device.hold(*id, visit.clone()));
         let work: Vec<_> = self.visits.iter().map(|(id, _)| (*id, false, vec![notes("")])).collect();
         device.edit(author, &work)
     }
@@ -88,8 +80,7 @@ impl Scene {
         let metrics = Arc::new(Metrics::default());
         let workers = AdmissionConfig { workers: 1, ..admission_workers() };
         let admission = Admission::new(workers, Arc::clone(&metrics));
-        let merger =
-            Merger::new(world.store().clone(), Arc::clone(&metrics), admission, Clock::system());
+        let merger = Merger::new(world.store().clone(), Arc::clone(&metrics), admission, Clock::system());
         Self { world, metrics, merger, author, long, bad, good, taken: HEAVY_DOCUMENTS }
     }
 
