@@ -52,7 +52,7 @@ impl Line {
             let mut random = Random(7);
             while let Ok((client, _)) = listener.accept().await {
                 let (mut changes, count) = (now.subscribe(), Arc::clone(&count));
-                let (weather, number) = (*changes.borrow_and_update(), random.next());
+                let (weather, number) = (*changes.borrow_and_update(), random.number());
                 tokio::spawn(async move {
                     tokio::select! {
                         () = treat(client, server, weather, number) => {}

@@ -76,8 +76,8 @@ fn mutate(input: &[u8], random: &mut Random, raw: Raw<'_>) -> Vec<u8> {
             match random.below(6) {
                 0 => envelope.changes.push(random.one(changes())),
                 1 => drop(envelope.changes.remove(at)),
-                2 => envelope.captured_at.0 = random.next().cast_signed(),
-                3 => envelope.changes[at].epoch = random.next() as u32,
+                2 => envelope.captured_at.0 = random.number().cast_signed(),
+                3 => envelope.changes[at].epoch = random.number() as u32,
                 _ => {
                     let change = reshape::chunk(&envelope.changes[at].change, &donors, random, raw);
                     envelope.changes[at].change = change.into();

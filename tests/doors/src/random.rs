@@ -7,7 +7,7 @@ use crate::Door;
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -17,7 +17,7 @@ impl Random {
 
     /// A number below `bound`; 0 when there is none.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        (self.number() % bound.max(1) as u64) as usize
     }
 
     pub fn one<T: Clone>(&mut self, of: &[T]) -> T {
@@ -31,7 +31,7 @@ pub fn mutated(door: &Door, seeds: &[Vec<u8>], case: u64) -> Vec<u8> {
     let mut random = Random(case);
     let mut input = random.one(seeds);
     for _ in 0..=random.below(3) {
-        let mut bytes = Random(random.next());
+        let mut bytes = Random(random.number());
         input = (door.reshape)(&input, &mut random, &mut |piece| scramble(piece, &mut bytes));
     }
     input

@@ -16,8 +16,8 @@ use neonpro_tests::process::admission_workers;
 use neonpro_tests::world::World;
 use std::sync::Arc;
 
-/// Documents of a heavy edit. Each costs a worker a fifth of a second and more, four times what it may have in all.
-const HEAVY_DOCUMENTS: usize = 24;
+/// Documents of a heavy edit. Each costs a worker a fifth of a second and more, twice what it may have in all.
+const HEAVY_DOCUMENTS: usize = 16;
 
 const ADMISSION_FAILED: Fate = Fate::Quarantined { code: Code::AdmissionFailed };
 
@@ -122,7 +122,7 @@ async fn an_edit_that_kills_workers_is_kept_aside_alone_and_the_others_of_its_ba
 async fn a_device_that_goes_on_killing_workers_is_no_longer_tried_in_that_group() {
     let mut scene = Scene::new().await;
     let mut edits = vec![scene.honest(false)];
-    for _ in 0..GUILTY_PER_DEVICE_MAX + 2 {
+    for _ in 0..=GUILTY_PER_DEVICE_MAX {
         let guilty = scene.long.emptied(&mut scene.bad, scene.author);
         edits.push(guilty);
     }
