@@ -22,6 +22,7 @@ mod read;
 mod recover;
 mod root;
 mod strict;
+mod text_diff;
 mod write;
 
 pub use change::{ChangeError, ParsedChange};

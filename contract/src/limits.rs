@@ -8,8 +8,9 @@ pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const ENVELOPE_BYTES_MAX: usize = 512 * 1024;
 /// Bytes of one Automerge change. One facet of one record, edited once.
 pub const CHANGE_BYTES_MAX: usize = 256 * 1024;
-/// Operations in one change. A pasted text of 64 KiB is one operation per character.
-pub const CHANGE_OPS_MAX: usize = 70_000;
+/// Operations in one change. A text of 64 KiB in another's place is one per character taken away and one per character
+/// typed.
+pub const CHANGE_OPS_MAX: usize = 140_000;
 /// Dependencies of one change: concurrent heads of one facet.
 pub const CHANGE_DEPS_MAX: usize = 64;
 /// Bytes of an actor id: device tag (8) and generation (4).

@@ -85,6 +85,17 @@ impl Device {
         self.epochs.insert(id, epoch);
     }
 
+    /// A document as it is here.
+    #[must_use]
+    pub fn copy_of(&self, id: DocumentId) -> Document {
+        self.documents[&id].clone()
+    }
+
+    /// Takes a document as another tablet has it.
+    pub fn hold(&mut self, id: DocumentId, document: Document) {
+        self.documents.insert(id, document);
+    }
+
     /// Takes somebody else's change.
     pub fn receive(&mut self, incoming: &Incoming) {
         let envelope: Envelope = minicbor::decode(&incoming.signed.envelope).unwrap();

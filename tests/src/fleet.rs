@@ -81,8 +81,20 @@ impl Fleet {
 
     pub async fn tablet_granted(&self, clinic: ClinicId, grant: &Grant, name: &str) -> Tablet {
         let ticket = self.ticket_granting(clinic, grant).await;
+        self.tablet_with(&ticket, name).await
+    }
+
+    /// A tablet that reaches the server by way of a proxy.
+    pub async fn tablet_by(&self, proxy: SocketAddr, clinic: ClinicId, name: &str) -> Tablet {
+        let grant = Grant::to_members(Audience::Clinical);
+        let code = make_code(&self.database.store, clinic, &grant, clock::now()).await.unwrap();
+        let url = format!("https://{proxy}");
+        self.tablet_with(&ticket(&url, &self.server.fingerprint, &code), name).await
+    }
+
+    async fn tablet_with(&self, ticket: &str, name: &str) -> Tablet {
         let path = self.dir.path().join(format!("{name}.replica"));
-        let replica = enrol(&ticket, &path, ReplicaKey::new(KEY), name, Clock::system()).await.unwrap();
+        let replica = enrol(ticket, &path, ReplicaKey::new(KEY), name, Clock::system()).await.unwrap();
         let handle = replica.start_sync(SyncOptions { online: false, ..SyncOptions::default() });
         Tablet { replica, handle, path }
     }

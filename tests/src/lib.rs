@@ -20,14 +20,15 @@ pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod fleet;
-pub mod fuzz;
 pub mod isolation;
 pub mod pages;
-pub mod poison;
 pub mod process;
 pub mod raw;
 pub mod sim;
 pub mod sql;
 pub mod statements;
 pub mod tap;
+pub mod weather;
 pub mod world;
+
+pub use neonpro_doors::poison;

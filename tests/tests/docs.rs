@@ -75,6 +75,24 @@ fn every_path_named_in_the_documents_exists() {
 }
 
 #[test]
+fn every_test_named_in_the_documents_exists() {
+    let sources: Vec<String> = ["contract", "client-core", "server", "mobile", "tests"]
+        .iter()
+        .flat_map(|crate_| sources_below(&root().join(crate_)))
+        .map(|path| std::fs::read_to_string(path).unwrap_or_default())
+        .collect();
+    // A test is a sentence: at least four words.
+    let is_sentence = |span: &String| {
+        span.matches('_').count() > 2
+            && span.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    };
+    let there = |name: &String| sources.iter().any(|source| source.contains(&format!("fn {name}(")));
+    let named = ["docs/hostile-input.md", "docs/testing.md"].map(|file| code_spans(&read(file))).concat();
+    let missing: Vec<String> = named.into_iter().filter(is_sentence).filter(|name| !there(name)).collect();
+    assert!(missing.is_empty(), "named and not there:\n{}", missing.join("\n"));
+}
+
+#[test]
 fn every_document_is_in_the_summary() {
     let summary = read("docs/SUMMARY.md");
     let missing: Vec<String> = markdown_below("docs")
@@ -129,6 +147,15 @@ fn code_spans(markdown: &str) -> Vec<String> {
         }
     }
     spans
+}
+
+/// Every Rust file below a directory.
+fn sources_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let (dirs, files): (Vec<_>, Vec<_>) =
+        entries.filter(|path| !path.ends_with("target")).partition(|path| path.is_dir());
+    let rust = files.into_iter().filter(|path| path.extension().is_some_and(|of| of == "rs"));
+    rust.chain(dirs.iter().flat_map(|dir| sources_below(dir))).collect()
 }
 
 /// Whether a span is no path of this repository, or one that exists.

@@ -12,6 +12,7 @@
 mod hostile {
     mod admission;
     mod changes;
+    mod deaths;
     mod process;
     mod replays;
     mod values;

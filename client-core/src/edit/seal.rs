@@ -3,8 +3,9 @@
 use crate::device::Identity;
 use crate::error::EditRejected;
 use neonpro_contract::catalogue::CATALOGUE_VERSION;
+use neonpro_contract::document::{ChangeError, ParsedChange};
 use neonpro_contract::edit::{DocumentChange, Envelope, Intent, signing_bytes};
-use neonpro_contract::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, ENVELOPE_BYTES_MAX};
+use neonpro_contract::limits::ENVELOPE_BYTES_MAX;
 
 /// An envelope with its signature.
 pub(crate) struct Sealed {
@@ -12,7 +13,7 @@ pub(crate) struct Sealed {
     pub signature: Vec<u8>,
 }
 
-/// Encodes and signs an edit.
+/// Encodes and signs an edit. What the server would refuse for its form is refused here, while the person is there.
 pub(crate) fn seal(
     identity: &Identity,
     intent: &Intent,
@@ -28,8 +29,8 @@ pub(crate) fn seal(
         seen_seq: intent.seen_seq,
         changes: changes.to_vec(),
     };
-    let ops: usize = intent.documents.iter().map(|document| document.ops.len()).sum();
-    let fits = ops <= CHANGE_OPS_MAX && changes.iter().all(|change| change.change.len() <= CHANGE_BYTES_MAX);
+    let fits =
+        changes.iter().all(|change| !matches!(ParsedChange::parse(&change.change), Err(ChangeError::Shape)));
     // Writing to memory cannot fail.
     let envelope = minicbor::to_vec(&envelope).unwrap_or_default();
     if !fits || envelope.len() > ENVELOPE_BYTES_MAX || envelope.is_empty() {

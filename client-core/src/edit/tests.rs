@@ -291,3 +291,12 @@ fn an_edit_larger_than_the_limits_is_refused_before_it_is_stored() {
         .fold(Draft::new(ASSISTANT), |draft, n| draft.create("patients", [("name", json!(format!("P{n}")))]));
     assert_eq!(tablet.replica.edit(draft).unwrap_err().code(), "too_large");
 }
+
+#[test]
+fn the_longest_note_may_take_another_ones_place() {
+    let tablet = synced(1, &mut server());
+    for letter in ["x", "y"] {
+        let note = letter.repeat(neonpro_contract::limits::LONG_TEXT_BYTES_MAX);
+        tablet.replica.edit(Draft::new(PROFESSIONAL).text("patients", ANA, "notes", note.as_str())).unwrap();
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::map::{Held, MapDocument, Slot};
 use super::map_write::Draft;
-use super::{Actor, Document, DocumentError, Form, Header, json_leaves};
+use super::{Actor, Document, DocumentError, Form, Header, json_leaves, text_diff};
 use crate::catalogue::{FacetId, Field, Kind, Table};
 use crate::edit::FieldOp;
 use crate::validate::{self, Invalid};
@@ -285,6 +285,11 @@ impl Sheet for AutoCommit {
 
     fn put_text(&mut self, field: &'static Field, text: &str) -> Result<(), DocumentError> {
         let object = container(self, field)?;
-        self.update_text(&object, text).map_err(|_| DocumentError::Write)
+        let before = self.text(&object).map_err(|_| DocumentError::WrongType(field.name))?;
+        let written = match text_diff::replacement(&before, text) {
+            Some(middle) => self.splice_text(&object, middle.at, middle.gone, &middle.came),
+            None => self.update_text(&object, text),
+        };
+        written.map_err(|_| DocumentError::Write)
     }
 }

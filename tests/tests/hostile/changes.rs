@@ -4,7 +4,9 @@ use neonpro_contract::catalogue::{FacetId, table};
 use neonpro_contract::document::{Actor, ChangeError, Document, Header, ParsedChange};
 use neonpro_contract::edit::{DocumentId, FieldOp};
 use neonpro_contract::ids::{AuthorId, DeviceId, EditId, RecordId};
-use neonpro_contract::limits::{CHANGE_BYTES_MAX, CHANGE_COUNTER_MAX, CHANGE_KEY_BYTES_MAX, CHANGE_OPS_MAX};
+use neonpro_contract::limits::{
+    CHANGE_BYTES_MAX, CHANGE_COUNTER_MAX, CHANGE_KEY_BYTES_MAX, CHANGE_OPS_MAX, LONG_TEXT_BYTES_MAX,
+};
 use neonpro_contract::row::Row;
 use neonpro_contract::time::{Capture, DeviceInstant};
 use neonpro_contract::value::Value;
@@ -102,6 +104,39 @@ fn ten_million_operations_in_a_few_bytes_are_refused_without_being_walked() {
     let nulls = [vec![0], uleb(u64::MAX)].concat();
     refused(&chunk.clone().with(ACTION, nulls).write());
     assert!(ParsedChange::parse(&chunk.repeated(1_000).write()).is_ok(), "few enough: the worker's to judge");
+}
+
+#[test]
+fn a_few_bytes_cannot_become_many_characters_or_take_one_away_many_times() {
+    let first = FieldOp::Text { field: "notes".into(), value: "x".into() };
+    let empty = Document::genesis(patient(1), 1, &Row::empty(table("patients").unwrap())).unwrap();
+    let actor = Actor::of(DeviceId(Uuid::from_u128(7)), 1);
+    let typed = Chunk::read(&empty.clone().edit(actor, &header(), false, &[first]).unwrap().0);
+    for at_the_beginning in [false, true] {
+        refused(&typed.clone().typed(60_000, "", at_the_beginning).write());
+        let honest = typed.clone().typed(60_000, "x", at_the_beginning).write();
+        assert!(ParsedChange::parse(&honest).is_ok() && honest.len() > 60_000, "paid for with bytes");
+    }
+    let taken = honest(1, &[FieldOp::Text { field: "notes".into(), value: "pele sec".into() }]);
+    assert!(ParsedChange::parse(&taken).is_ok());
+    refused(&Chunk::read(&taken).taken_again(2).write());
+    refused(&Chunk::read(&taken).taken_again(60_000).write());
+}
+
+#[test]
+fn the_longest_text_in_the_place_of_another_fits_a_change() {
+    let notes =
+        |letter: &str| FieldOp::Text { field: "notes".into(), value: letter.repeat(LONG_TEXT_BYTES_MAX) };
+    let mut document = Document::genesis(patient(1), 1, &row()).unwrap();
+    let actor = Actor::of(DeviceId(Uuid::from_u128(7)), 1);
+    let base = Base::of_row(patient(1), 1, Some(&row()));
+    let mut scratch = Scratch::new(vec![base]);
+    for ops in [[notes("x")], [notes("y")]] {
+        let change = document.edit(actor, &header(), false, &ops).unwrap().0;
+        assert!(ParsedChange::parse(&change).is_ok());
+        let verdict = scratch.admit(&[Step { base: 0, change: change.into() }]);
+        assert!(matches!(verdict, Verdict::Fits(_)), "{verdict:?}");
+    }
 }
 
 #[test]

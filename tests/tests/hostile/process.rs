@@ -1,6 +1,7 @@
 //! The server as a process, under attack by an enrolled tablet: alive, small, silent, and open for everybody else.
 
 use super::admission::{conflicts, tampered};
+use super::deaths::LongNotes;
 use super::values::INJECTIONS;
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::fate::{Code, Fate};
@@ -29,9 +30,13 @@ async fn session(server: &ServerProcess, database: &TestDatabase, clinic: usize)
     let grant = Grant::to_members(Audience::Clinical);
     scoped.append_device(device.id, "t", &device.public_key(), &grant, now()).await.unwrap();
     scoped.commit().await.unwrap();
+    (connected(server, &device).await, device)
+}
+
+async fn connected(server: &ServerProcess, device: &Device) -> Raw {
     let (mut raw, challenge) = Raw::challenged(server.address()).await;
-    raw.send_frame(&Frame::Hello(hello(&device, &challenge.nonce))).await;
-    (raw, device)
+    raw.send_frame(&Frame::Hello(hello(device, &challenge.nonce))).await;
+    raw
 }
 
 async fn push(raw: &mut Raw, edits: Vec<Incoming>) {
@@ -109,5 +114,47 @@ async fn a_tablet_gone_bad_costs_no_memory_no_other_clinic_and_no_line_of_the_lo
     let log = server.log();
     assert!(log.contains("an edit was not admitted"), "{log}");
     assert!(!log.contains(CANARY) && !log.contains("drop table"), "{log}");
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_that_kill_workers_cost_the_server_no_memory_and_are_told_in_its_log() {
+    let database = TestDatabase::create().await;
+    let dir = TempDir::new().unwrap();
+    let mut server = ServerProcess::start(&database, dir.path(), free_port(), None);
+    let (here, there) = (&network().clinics[0], &network().clinics[1]);
+    let assistant = |clinic: &neonpro_server::demo::DemoClinic| {
+        clinic.people.iter().find(|person| person.role == Role::Assistant).unwrap().id
+    };
+    let (_, mut bad) = session(&server, &database, 0).await;
+    let (_, mut good) = session(&server, &database, 1).await;
+    let long = LongNotes::written(&mut bad, assistant(here), here);
+    let guilty: Vec<_> = (0..2).map(|_| long.emptied(&mut bad, assistant(here))).collect();
+    // Writing took a while, and a socket that says nothing is closed.
+    let (mut bad_socket, mut good_socket) = (connected(&server, &bad).await, connected(&server, &good).await);
+    // Honest work on the same documents first: what it costs is what the server may hold.
+    for edits in long.edits.chunks(3) {
+        push(&mut bad_socket, edits.to_vec()).await;
+        assert!(fates(&mut bad_socket).await.iter().all(|fate| matches!(fate, Fate::Accepted { .. })));
+    }
+    let before = server.peak_memory_kib();
+
+    let ids: Vec<String> = guilty
+        .iter()
+        .map(|edit| neonpro_contract::edit::decode_envelope(&edit.signed.envelope).unwrap().edit.to_string())
+        .collect();
+    push(&mut bad_socket, guilty).await;
+    for _ in 0..5 {
+        push(&mut good_socket, vec![good.new_patient(assistant(there), fresh_id(now()), None)]).await;
+        assert!(matches!(fates(&mut good_socket).await[0], Fate::Accepted { .. }));
+    }
+    assert_eq!(fates(&mut bad_socket).await, vec![Fate::Quarantined { code: Code::AdmissionFailed }; 2]);
+
+    assert!(!server.has_ended(), "the server lives");
+    let grown = server.peak_memory_kib().saturating_sub(before);
+    assert!(grown < GROWTH_KIB_MAX, "the server grew by {grown} KiB");
+    let log = server.log();
+    assert_eq!(log.matches("an edit kills admission workers").count(), 2, "{log}");
+    assert!(ids.iter().all(|id| log.contains(id)), "by the edit's id: {log}");
     server.kill();
 }

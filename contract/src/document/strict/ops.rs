@@ -53,10 +53,11 @@ impl<'a> Columns<'a> {
 enum Scalar<'a> {
     Null,
     Other,
-    Text,
+    Text(&'a str),
     Bytes(&'a [u8]),
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key<'a> {
     Text(&'a str),
     /// Behind this character of a text; `None` at its beginning.
@@ -78,6 +79,8 @@ struct Rows<'a> {
     replaced_counter: Deltas<'a>,
     /// Actors the change names, its own included.
     actors: u64,
+    /// What the operation before this one took away.
+    deleted: Option<(Option<(u64, u64)>, Key<'a>)>,
 }
 
 /// Walks every operation. Returns the ids put into the root's registers; `None` if anything is not as it must be.
@@ -126,10 +129,15 @@ impl<'a> Rows<'a> {
             replaced_actor: Runs::new(columns.replaced_actor, Reader::uleb),
             replaced_counter: Deltas::new(columns.replaced_counter),
             actors,
+            deleted: None,
         }
     }
 
     /// The next operation, whose own counter is given. `Some(Some(…))` when it puts an id into the root.
+    ///
+    /// A run stands for many operations in a few bytes, so each must also come to something: a character that is none,
+    /// or the same one taken away again and again, would make two hundred bytes a document of a hundred megabytes, on
+    /// every tablet.
     fn next(&mut self, own: u64) -> Option<Option<(&'a str, Uuid)>> {
         let object = match (self.object_actor.next()?, self.object_counter.next()?) {
             (None, None) => None,
@@ -146,15 +154,19 @@ impl<'a> Rows<'a> {
             (Key::Text(name), false, DELETE) => {
                 (object.is_some() || *name != ABOUT) && matches!(value, Scalar::Null) && replaced > 0
             }
-            (Key::Place(_), true, PUT) => object.is_some() && matches!(value, Scalar::Text) && replaced == 0,
+            (Key::Place(_), true, PUT) => {
+                object.is_some() && matches!(value, Scalar::Text(text) if !text.is_empty()) && replaced == 0
+            }
             (Key::Place(Some(_)), false, DELETE) => {
                 object.is_some() && matches!(value, Scalar::Null) && replaced > 0
             }
             _ => false,
         };
-        if !fits {
+        let taken_away = (action == DELETE).then_some((object, key));
+        if !fits || (taken_away.is_some() && taken_away == self.deleted) {
             return None;
         }
+        self.deleted = taken_away;
         Some(match (object, key, action, value) {
             (None, Key::Text(name), PUT, Scalar::Bytes(bytes)) => {
                 Uuid::from_slice(bytes).ok().map(|id| (name, id))
@@ -199,7 +211,7 @@ impl<'a> Rows<'a> {
                 let mut number = Reader::new(bytes);
                 number.sleb().filter(|_| number.left() == 0).map(|_| Scalar::Other)
             }
-            6 => std::str::from_utf8(bytes).ok().map(|_| Scalar::Text),
+            6 => std::str::from_utf8(bytes).ok().map(Scalar::Text),
             // The only bytes of a record are ids.
             7 if bytes.len() == 16 => Some(Scalar::Bytes(bytes)),
             _ => None,

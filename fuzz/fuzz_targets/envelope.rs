@@ -1,0 +1,4 @@
+//! Signed edits. See tests/doors/src/envelope.rs.
+#![no_main]
+
+neonpro_fuzz::target!("envelope");
