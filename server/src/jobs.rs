@@ -14,6 +14,7 @@ pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
 pub use duties::{Due, duties};
 pub use horizon::prune;
+pub use revocations::changed as authority_changed;
 pub use shares::settle_shares;
 
 use crate::set_aside;
@@ -47,8 +48,12 @@ pub async fn run(state: AppState) {
     let _ = sharing.await;
 }
 
-async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
-    state.store.ensure_partitions().await?;
+/// One round of upkeep over every clinic.
+///
+/// # Errors
+/// A database failure that concerns no single clinic; what was done stays done.
+pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
+    state.store.ensure_partitions(state.clock.now()).await?;
     let mut overdue = 0usize;
     for clinic in state.store.list_clinics_with_devices().await? {
         let now = state.clock.now();

@@ -12,6 +12,7 @@ mod faults;
 mod ledger;
 mod line;
 mod model;
+mod moment;
 mod node;
 mod rng;
 mod stock;

@@ -61,11 +61,12 @@ fn key() -> ReplicaKey {
 }
 
 /// PKCS#8 of an Ed25519 key made from a seed (RFC 8410).
-fn signing_key(seed: [u8; 32]) -> SigningKey {
+#[must_use]
+pub fn signing_key(seed: [u8; 32]) -> Vec<u8> {
     let mut pkcs8 =
         vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     pkcs8.extend(seed);
-    SigningKey::from_pkcs8(&pkcs8).unwrap()
+    pkcs8
 }
 
 impl Tablet {
@@ -91,7 +92,7 @@ impl Tablet {
             audience,
             server_url: "https://127.0.0.1:1".to_owned(),
             pin: [0; 32],
-            signing_key: signing_key(clock.random()),
+            signing_key: SigningKey::from_pkcs8(&signing_key(clock.random())).unwrap(),
         };
         let dir = dir.join(name);
         std::fs::create_dir_all(&dir).unwrap();

@@ -3,7 +3,22 @@
 use super::world::World;
 use neonpro_client_core::Edited;
 use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::wire::{Frame, unpack};
+use neonpro_contract::wire::{Frame, Hello, unpack};
+
+/// Bytes on the line are part of the trace, but for what rests on a challenge's nonce: that is the machine's own chance, as
+/// it must be, and nothing but the signature over it depends on it.
+pub fn sent(world: &mut World, direction: &str, tablet: usize, bytes: &[u8]) {
+    let Ok(frame) = Frame::decode(bytes) else { return };
+    let what = format!("{direction} {} {}", world.tablets[tablet].name, frame.name());
+    match frame {
+        Frame::Challenge(_) => world.trace.bytes(&what, &[]),
+        Frame::Hello(hello) => {
+            let unsigned = Hello { signature: Vec::new().into(), ..hello };
+            world.trace.bytes(&what, &Frame::Hello(unsigned).encode());
+        }
+        _ => world.trace.bytes(&what, bytes),
+    }
+}
 
 /// A frame the server sent to a tablet: nothing of another clinic may be in it.
 pub fn frame(world: &mut World, tablet: usize, bytes: &[u8]) {
