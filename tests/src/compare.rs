@@ -1,7 +1,7 @@
 //! Compares what a replica holds with the canonical rows, value by value, as far as its audience reaches.
 
 use neonpro_client_core::Replica;
-use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, TableId};
+use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, Table, TableId};
 use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_contract::permissions::purpose;
 use neonpro_server::actor::Actor;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 /// must not be there.
 pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> Vec<String> {
     let mut found = Vec::new();
-    let audience = replica.identity().audience;
+    // What is compared is shown to nobody: also a tablet whose lease is over can be.
+    let (audience, replica) = (replica.identity().audience, replica.capturing());
     let mut scoped = store.begin(&Actor::system(clinic)).await.unwrap();
     for table in TABLES {
         let mut after: Option<RecordId> = None;
@@ -33,7 +34,7 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                     continue;
                 }
                 canonical += 1;
-                let Some(local) = replica.stored_row(table.name, stored.id).unwrap() else {
+                let Some(local) = replica.look_at(table.name, stored.id).unwrap() else {
                     found.push(format!("{}/{} is missing on the tablet", table.name, stored.id));
                     continue;
                 };
@@ -56,6 +57,7 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                 }
             }
         }
+        canonical += copies(&mut scoped, table, &replica, &mut found).await;
         let sql = format!("select count(*) from {}", table.name);
         let local = replica.query(&sql, &[], 1).unwrap().rows[0][0].as_u64().unwrap();
         if usize::try_from(local).unwrap() != canonical {
@@ -64,6 +66,35 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
     }
     scoped.rollback().await.unwrap();
     found
+}
+
+/// What other clinics share of a table: how many records of it the tablet must hold. Each as it was given.
+async fn copies(
+    scoped: &mut Scoped,
+    table: &'static Table,
+    replica: &Replica,
+    found: &mut Vec<String>,
+) -> usize {
+    let audience = replica.identity().audience;
+    let mut records = BTreeSet::new();
+    for copy in scoped.list_shared_in(table.id).await.unwrap() {
+        let id = copy.state.id;
+        if !audience.sees(copy.state.purpose) {
+            continue;
+        }
+        records.insert(id.record);
+        let Some(local) = replica.look_at(table.name, id.record).unwrap() else {
+            found.push(format!("the copy of {id} is missing on the tablet"));
+            continue;
+        };
+        for ((field, here), (_, there)) in local.row.iter().zip(copy.row().unwrap().iter()) {
+            if field.kind != Kind::Derived && field.facet == id.facet && here != there {
+                let (here, there) = (here.to_json(), there.to_json());
+                found.push(format!("the copy of {id}.{}: {here} / {there}", field.name));
+            }
+        }
+    }
+    records.len()
 }
 
 /// Documents of these records that no tablet may hold.

@@ -1,9 +1,10 @@
 //! What must hold once everything is quiet: nothing lost, everybody equal, nothing left under way.
 
 use super::world::World;
-use super::{model, stock};
+use super::{apart, model, stock};
 use crate::compare;
 use neonpro_contract::ids::EditId;
+use neonpro_contract::time::ServerInstant;
 use neonpro_server::actor::Actor;
 use sqlx_core::row::Row as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,17 @@ pub async fn accepted(world: &World) -> BTreeSet<EditId> {
     fates(world).await.into_iter().filter(|(_, (fate, _))| fate == "accepted").map(|(edit, _)| edit).collect()
 }
 
+/// Reads the server has in its audit.
+pub async fn reads(world: &World) -> BTreeSet<Uuid> {
+    let mut admin = world.node.database.admin().await;
+    let sql = "select read_id from sync.audit where read_id is not null";
+    let rows = sqlx_core::query::query(sql).fetch_all(&mut admin).await.unwrap();
+    let reads: Vec<Uuid> = rows.iter().map(|row| row.get(0)).collect();
+    let each: BTreeSet<Uuid> = reads.iter().copied().collect();
+    assert_eq!(each.len(), reads.len(), "a read is in the audit once");
+    each
+}
+
 /// Everything, in order; the first thing that does not hold is kept.
 pub async fn all(world: &mut World) {
     settled(world);
@@ -36,7 +48,10 @@ pub async fn all(world: &mut World) {
     for clinic in 0..world.canaries.len() {
         model::rebuilt(world, clinic).await;
         stock::sums(world, clinic).await;
+        apart::shares(world, clinic).await;
+        purged(world, clinic).await;
     }
+    audited(world).await;
     situations(world).await;
 }
 
@@ -137,15 +152,46 @@ async fn equal(world: &mut World) {
     }
 }
 
+/// What was withdrawn is gone from every tablet, and the server knows it of each.
+async fn purged(world: &mut World, clinic: usize) {
+    let id = world.node.clinics()[clinic].id;
+    let mut scoped = world.node.database.store.begin(&Actor::system(id)).await.unwrap();
+    let later = ServerInstant(world.node.at_us(world.now_us) + 1);
+    let open = scoped.list_open_purges(later).await.unwrap();
+    scoped.rollback().await.unwrap();
+    if let Some(silent) = open.iter().find(|open| open.active) {
+        let what = format!("purges: {} has not confirmed {}", silent.name, silent.documents);
+        return world.violated(what);
+    }
+    let mut admin = world.node.database.admin().await;
+    let sql = "select how, count(*) from sync.receipts where clinic_id = $1 and purged_at is not null group by 1";
+    for row in sqlx_core::query::query(sql).bind(id.0).fetch_all(&mut admin).await.unwrap() {
+        let (how, count): (String, i64) = (row.get(0), row.get(1));
+        world.reached.at_least(&format!("purge confirmed by {how}"), u64::try_from(count).unwrap_or(0));
+    }
+}
+
+/// I9, for reads: each that was in a tablet's log is in the audit, once.
+async fn audited(world: &mut World) {
+    let told = reads(world).await;
+    world.reached.at_least("read in the audit", told.len() as u64);
+    let live = live(world);
+    let waiting: BTreeSet<Uuid> = (0..world.tablets.len())
+        .filter(|at| !live.contains(at))
+        .flat_map(|at| world.tablets[at].untold_reads())
+        .collect();
+    let lost = world.ledger.reads.iter().filter(|read| !told.contains(*read) && !waiting.contains(*read)).count();
+    if lost > 0 {
+        world.violated(format!("I9: {lost} reads are in no audit"));
+    }
+}
+
 /// Situations that show in the database alone.
 async fn situations(world: &mut World) {
     let mut admin = world.node.database.admin().await;
     let sql = "select kind || '/' || code, count(*) from sync.items group by 1";
     for row in sqlx_core::query::query(sql).fetch_all(&mut admin).await.unwrap() {
         let (name, count): (String, i64) = (row.get(0), row.get(1));
-        let name = format!("item {name}");
-        let known = world.reached.0.get(&name).copied().unwrap_or(0);
-        let count = u64::try_from(count).unwrap_or(0);
-        world.reached.add_many(&name, count.saturating_sub(known));
+        world.reached.at_least(&format!("item {name}"), u64::try_from(count).unwrap_or(0));
     }
 }

@@ -6,12 +6,13 @@ use super::time::Time;
 use crate::cluster::{self, TestDatabase};
 use crate::process::admission_workers;
 use neonpro_client_core::SigningKey;
-use neonpro_contract::ids::ClinicId;
+use neonpro_contract::ids::{ClinicId, DeviceId};
 use neonpro_contract::time::ServerInstant;
 use neonpro_server::actor::Actor;
 use neonpro_server::admission::Admission;
 use neonpro_server::audit::Notary;
 use neonpro_server::authority;
+use neonpro_server::jobs;
 use neonpro_server::demo::{DemoClinic, DemoNetwork, DemoSize};
 use neonpro_server::state::AppState;
 use neonpro_server::store::authority::Grant;
@@ -68,6 +69,9 @@ pub struct Node {
     /// What it was told last.
     told_us: Option<i64>,
     restores: u32,
+    /// Numbers its lives.
+    pub life: u64,
+    due: jobs::Due,
 }
 
 impl Node {
@@ -88,6 +92,8 @@ impl Node {
             admin: None,
             told_us: None,
             restores: 0,
+            life: 0,
+            due: jobs::Due::default(),
         };
         node.set_epoch(epoch).await;
         node.up();
@@ -130,11 +136,35 @@ impl Node {
     /// Starts; nothing is remembered but the database.
     pub fn up(&mut self) {
         self.stop = watch::Sender::new(false);
+        self.life += 1;
+        self.due = jobs::Due::default();
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
         let (clock, notary) = (self.time.clock(), Arc::clone(&self.notary));
         let store = self.database.store.clone();
         self.state = Some(AppState::new(store, metrics, notary, admission, clock, self.stop.subscribe()));
+    }
+
+    /// As the notification of a commit does: a device's authority is looked at again.
+    pub fn authority_changed(&self, device: DeviceId) {
+        if let Some(state) = &self.state {
+            jobs::authority_changed(state, device);
+        }
+    }
+
+    /// A clinic's head.
+    pub async fn head(&self, clinic: usize) -> i64 {
+        let mut scoped = self.database.store.begin(&Actor::system(self.clinics()[clinic].id)).await.unwrap();
+        let head = scoped.find_head().await.unwrap();
+        scoped.rollback().await.unwrap();
+        head.seq
+    }
+
+    /// One round of upkeep.
+    pub async fn keep_up(&mut self) {
+        if let Some(state) = self.state.clone() {
+            jobs::upkeep(&state, &mut self.due).await.unwrap();
+        }
     }
 
     /// Says goodbye to every session.

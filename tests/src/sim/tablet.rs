@@ -39,6 +39,8 @@ pub struct Tablet {
     pub tick_us: Option<i64>,
     pub work_due: usize,
     pub revoked: bool,
+    /// Its app speaks another version of the protocol.
+    pub other_version: bool,
     /// A second app with the same identity.
     pub is_clone: bool,
     /// Neither direction of its line lets anything through before.
@@ -114,6 +116,7 @@ impl Tablet {
             tick_us: None,
             work_due: 0,
             revoked: false,
+            other_version: false,
             is_clone: false,
             up_open_us: 0,
             down_open_us: 0,
@@ -237,13 +240,21 @@ impl Tablet {
     #[must_use]
     pub fn intents(&self) -> BTreeMap<EditId, i64> {
         let sql = "SELECT uuid_text(edit), state FROM sync_intent ORDER BY n";
-        let found = self.replica.query(sql, &[], 100_000);
+        let found = self.replica.capturing().query(sql, &[], 100_000);
         let rows = match found {
             Ok(found) => found.rows,
             Err(ReplicaError::Closed) => Vec::new(),
             Err(error) => panic!("{error:?}"),
         };
         rows.iter().map(|row| (row[0].as_str().unwrap().parse().unwrap(), row[1].as_i64().unwrap())).collect()
+    }
+
+    /// Reads in its log that the server has not confirmed.
+    #[must_use]
+    pub fn untold_reads(&self) -> Vec<Uuid> {
+        let sql = "SELECT uuid_text(id) FROM sync_read ORDER BY n";
+        let found = self.replica.capturing().query(sql, &[], 100_000).unwrap();
+        found.rows.iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect()
     }
 
     /// Edits that wait to be sent.

@@ -1,5 +1,6 @@
 //! What is looked at while things happen: bytes on the line, and a tablet after each piece of work.
 
+use super::apart;
 use super::world::World;
 use neonpro_client_core::Edited;
 use neonpro_contract::fate::{Code, Fate};
@@ -25,33 +26,17 @@ pub fn frame(world: &mut World, tablet: usize, bytes: &[u8]) {
     let Ok(frame) = Frame::decode(bytes) else {
         return world.violated("the server sent bytes that are no frame".to_owned());
     };
+    apart::frame(world, tablet, &frame, bytes);
     let body = match &frame {
-        Frame::Page(page) => unpack(&page.body),
-        Frame::Rows(rows) => unpack(&rows.body),
-        Frame::Repair(repair) => unpack(&repair.body),
-        _ => Ok(Vec::new()),
+        Frame::Page(page) => unpack(&page.body).unwrap_or_default(),
+        Frame::Rows(rows) => unpack(&rows.body).unwrap_or_default(),
+        _ => Vec::new(),
     };
-    let body = body.unwrap_or_default();
     let own = world.tablets[tablet].clinic;
-    for clinic in (0..world.canaries.len()).filter(|clinic| *clinic != own) {
-        let canary = world.canaries[clinic].as_bytes();
-        if contains(bytes, canary) || contains(&body, canary) {
-            let what = format!(
-                "I7: {} got bytes of clinic {clinic} in a {}",
-                world.tablets[tablet].name,
-                frame.name()
-            );
-            world.violated(what);
-        }
-    }
-    if contains(&body, world.canaries[own].as_bytes()) {
+    if apart::contains(&body, world.canaries[own].as_bytes()) {
         world.reached.add("canary seen by its own clinic");
     }
     tell(world, tablet, &frame);
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
 }
 
 fn tell(world: &mut World, tablet: usize, frame: &Frame) {
@@ -100,8 +85,8 @@ fn note_fate(world: &mut World, fate: &Fate) {
 /// An edit was just acknowledged: its author must see it.
 pub fn written(world: &mut World, tablet: usize, edited: &Edited) {
     for changed in &edited.records {
-        let shown = world.tablets[tablet].replica.row(changed.table, changed.id).unwrap();
-        if shown.as_ref() != Some(&changed.row) {
+        let shown = world.tablets[tablet].replica.look_at(changed.table, changed.id).unwrap();
+        if shown.map(|shown| shown.row).as_ref() != Some(&changed.row) {
             let what =
                 format!("I5: {} does not show its own edit of {}", world.tablets[tablet].name, changed.table);
             world.violated(what);

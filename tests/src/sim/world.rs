@@ -8,24 +8,34 @@ mod healing;
 mod traffic;
 
 use super::Settings;
+use super::acts::Stall;
+use super::apart::{self, Crossed};
 use super::counts::Counts;
 use super::ledger::Ledger;
 use super::line::Connection;
 use super::model::{self, Rows};
 use super::node::Node;
+use super::operator::Operator;
 use super::rng::Rng;
 use super::tablet::Tablet;
 use super::trace::Trace;
 use axum::extract::ws::Message;
 use neonpro_client_core::Happening;
 use neonpro_contract::permissions::Audience;
+use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::Frame;
-use std::collections::BTreeMap;
+use neonpro_server::jobs::settle_shares;
+use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 /// Idle looks in a row after which the server has nothing left to do. One task hands over to the next within a few.
 const IDLE_LOOKS: u32 = 30;
+
+/// Pause between rounds of upkeep (`server/src/jobs.rs`), µs.
+const UPKEEP_US: i64 = 300_000_000;
+/// How long a notification takes, µs.
+const NOTIFIED_US: i64 = 50_000;
 
 /// Something that will happen.
 pub enum Event {
@@ -47,6 +57,14 @@ pub enum Event {
     Online { tablet: usize },
     /// A tablet's line breaks for a moment.
     Flap { tablet: usize },
+    /// The server reads again.
+    StallOver,
+    /// A round of the server's upkeep is due.
+    Upkeep { life: u64 },
+    /// A clinic moved: what it shares is looked at.
+    Shares { clinic: usize },
+    /// A tablet gets the right version of the app.
+    Updated { tablet: usize },
 }
 
 /// The world of one seed.
@@ -65,6 +83,12 @@ pub struct World {
     pub faults: Counts,
     pub transitions: Counts,
     pub ledger: Ledger,
+    pub operator: Operator,
+    pub stall: Stall,
+    /// Records that reached a clinic with the other one's word in them, to be looked up.
+    pub crossed: BTreeSet<Crossed>,
+    /// Clinics that moved and have not been looked at.
+    moving: BTreeSet<usize>,
     /// Faults happen.
     pub chaos: bool,
     /// What was found wrong.
@@ -117,6 +141,10 @@ impl World {
             faults: Counts::default(),
             transitions: Counts::default(),
             ledger: Ledger::default(),
+            operator: Operator::default(),
+            stall: Stall::default(),
+            crossed: BTreeSet::new(),
+            moving: BTreeSet::new(),
             chaos: false,
             wrong: None,
             beginning,
@@ -124,6 +152,8 @@ impl World {
             _dir: dir,
         };
         world.trace.echo = settings.echo;
+        let life = world.node.life;
+        world.schedule(0, Event::Upkeep { life });
         for tablet in 0..world.tablets.len() {
             world.go_online(tablet);
         }
@@ -171,9 +201,12 @@ impl World {
         }
     }
 
-    async fn settled_and_sent(&mut self) {
+    pub(super) async fn settled_and_sent(&mut self) {
         self.settle().await;
         self.put_on_the_way();
+        if !self.crossed.is_empty() {
+            apart::looked_up(self).await;
+        }
     }
 
     async fn happen(&mut self, event: Event) {
@@ -193,16 +226,53 @@ impl World {
             Event::Down { connection, message } => self.arrive_down(connection, message),
             Event::Act => super::acts::act(self).await,
             Event::ServerUp if self.node.state().is_none() => {
-                self.node.up();
+                self.server_up();
                 self.note("server is up");
             }
+            Event::StallOver => self.stall_over().await,
+            Event::Upkeep { life } if self.node.life == life && self.node.state().is_some() => {
+                self.node.keep_up().await;
+                self.schedule(UPKEEP_US, Event::Upkeep { life });
+                for clinic in 0..self.canaries.len() {
+                    self.moved(clinic);
+                }
+            }
+            Event::Shares { clinic } => self.settle_shares(clinic).await,
+            Event::Updated { tablet } => super::acts::updated(self, tablet),
             Event::Online { tablet } => self.go_online(tablet),
             Event::Flap { tablet } => {
                 if let Some(id) = self.tablets[tablet].connection {
                     self.cut(id);
                 }
             }
-            Event::Tick { .. } | Event::Work { .. } | Event::ServerUp => {}
+            Event::Tick { .. } | Event::Work { .. } | Event::ServerUp | Event::Upkeep { .. } => {}
+        }
+    }
+
+    /// The server starts, and its upkeep with it.
+    pub fn server_up(&mut self) {
+        self.node.up();
+        self.moving.clear();
+        let life = self.node.life;
+        self.schedule(0, Event::Upkeep { life });
+    }
+
+    /// A clinic moved: the server's nodes are told a moment later.
+    pub fn moved(&mut self, clinic: usize) {
+        if self.moving.insert(clinic) {
+            self.schedule(NOTIFIED_US, Event::Shares { clinic });
+        }
+    }
+
+    async fn settle_shares(&mut self, clinic: usize) {
+        self.moving.remove(&clinic);
+        let Some(state) = self.node.state() else { return };
+        let (from, now) = (self.node.clinics()[clinic].id, ServerInstant(self.node.at_us(self.now_us)));
+        let told = settle_shares(&state.store, from, now).await.unwrap();
+        for clinic in told {
+            self.reached.add("share told to another clinic");
+            self.note("a share was told");
+            state.merger.wake(clinic);
         }
     }
 

@@ -18,7 +18,7 @@ impl World {
         self.fulfil(tablet, wishes);
     }
 
-    fn work(&mut self, tablet: usize) {
+    pub(super) fn work(&mut self, tablet: usize) {
         let (now_us, now_ms) = (self.node.at_us(self.now_us), self.now_ms());
         let known = &mut self.tablets[tablet];
         known.work_due = known.work_due.saturating_sub(1);

@@ -5,11 +5,12 @@ use super::super::{line, witness};
 use super::{Event, World};
 use axum::extract::ws::Message;
 use neonpro_client_core::Happening;
-use neonpro_contract::wire::Frame;
+use neonpro_contract::wire::{Frame, Hello, PROTOCOL};
+use std::collections::{BTreeSet, VecDeque};
 
 impl World {
     /// What the sessions have sent goes on its way to the tablets.
-    fn put_on_the_way(&mut self) {
+    pub(super) fn put_on_the_way(&mut self) {
         let ids: Vec<u64> = self.connections.keys().copied().collect();
         for id in ids {
             if let Some(connection) = self.connections.get_mut(&id)
@@ -69,11 +70,12 @@ impl World {
         self.schedule(at_us - now_us, Event::Down { connection: id, message });
     }
 
-    fn send_up(&mut self, id: u64, message: Option<Message>) {
+    pub(super) fn send_up(&mut self, id: u64, message: Option<Message>) {
         let Some(connection) = self.connections.get(&id).filter(|connection| !connection.is_gone()) else {
             return;
         };
         let tablet = connection.tablet;
+        let message = message.map(|message| self.as_its_version_says(tablet, message));
         if let Some(Message::Binary(bytes)) = &message {
             witness::sent(self, "up", tablet, bytes);
         }
@@ -100,6 +102,20 @@ impl World {
         self.schedule(at_us - now_us, Event::Up { connection: id, message });
     }
 
+    /// What an app of another version would say in its place: a greeting in a protocol the server does not speak.
+    fn as_its_version_says(&self, tablet: usize, message: Message) -> Message {
+        match &message {
+            Message::Binary(bytes) if self.tablets[tablet].other_version => match Frame::decode(bytes) {
+                Ok(Frame::Hello(hello)) => {
+                    let hello = Hello { protocol: PROTOCOL + 1, ..hello };
+                    Message::Binary(Frame::Hello(hello).encode().into())
+                }
+                _ => message,
+            },
+            _ => message,
+        }
+    }
+
     /// The line breaks: both ends notice at once, and what was on the way is lost.
     pub fn cut(&mut self, id: u64) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -111,32 +127,73 @@ impl World {
         }
     }
 
-    fn arrive_up(&mut self, id: u64, message: Option<Message>) {
+    pub(super) fn arrive_up(&mut self, id: u64, message: Option<Message>) {
+        if self.stall.is_on {
+            return self.stall.waiting.push_back((id, message));
+        }
+        self.deliver(id, message);
+    }
+
+    fn deliver(&mut self, id: u64, message: Option<Message>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let tablet = connection.tablet;
         match message {
-            None => {
-                connection.hang_up();
-            }
+            None => connection.hang_up(),
             Some(Message::Ping(_)) => {
                 connection.deliver(Message::Ping(Vec::new().into()));
                 self.send_down(id, Some(Message::Pong(Vec::new().into())));
             }
             Some(message) => {
-                if let Message::Binary(bytes) = &message
-                    && let Ok(Frame::Push(push)) = Frame::decode(bytes)
-                {
-                    connection.pushes += 1;
-                    let what = format!("{} pushes {}", self.tablets[tablet].name, push.edits.len());
-                    connection.deliver(message);
-                    return self.note(&what);
-                }
+                let edits = pushed(&message);
+                connection.pushes += u64::from(edits.is_some());
                 connection.deliver(message);
+                if let Some(edits) = edits {
+                    let known = &self.tablets[tablet];
+                    let (what, clinic) = (format!("{} pushes {edits}", known.name), known.clinic);
+                    self.note(&what);
+                    self.moved(clinic);
+                }
             }
         }
     }
 
-    fn arrive_down(&mut self, id: u64, message: Option<Message>) {
+    /// The server reads again: pushes to one clinic that waited are merged together, everything else is taken one by one.
+    pub(super) async fn stall_over(&mut self) {
+        self.stall.is_on = false;
+        let mut waiting = std::mem::take(&mut self.stall.waiting);
+        while !waiting.is_empty() {
+            let mut left = VecDeque::new();
+            let (mut met, mut together, mut clinic) = (BTreeSet::new(), 0u32, None);
+            for (id, message) in waiting {
+                let of = self.connections.get(&id).map(|line| self.tablets[line.tablet].clinic);
+                let is_push = message.as_ref().is_some_and(|message| pushed(message).is_some());
+                let joins = is_push && of.is_some() && (clinic.is_none() || clinic == of);
+                // What a connection sent later comes after what it sent before.
+                if met.contains(&id) || is_push && !joins {
+                    met.insert(id);
+                    left.push_back((id, message));
+                } else if is_push {
+                    met.insert(id);
+                    (clinic, together) = (of, together + 1);
+                    self.deliver(id, message);
+                } else if together > 0 {
+                    met.insert(id);
+                    left.push_back((id, message));
+                } else {
+                    self.deliver(id, message);
+                    self.settled_and_sent().await;
+                }
+            }
+            if together > 1 {
+                self.reached.add("pushes merged together");
+                self.note(&format!("{together} pushes together"));
+            }
+            self.settled_and_sent().await;
+            waiting = left;
+        }
+    }
+
+    pub(super) fn arrive_down(&mut self, id: u64, message: Option<Message>) {
         let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.is_gone())
         else {
             return;
@@ -160,7 +217,7 @@ impl World {
         }
     }
 
-    fn opened(&mut self, tablet: usize) {
+    pub(super) fn opened(&mut self, tablet: usize) {
         let known = &self.tablets[tablet];
         let blocked = known.up_open_us > self.now_us || known.down_open_us > self.now_us;
         let Some(state) = self.node.state().filter(|_| !blocked) else {
@@ -172,5 +229,16 @@ impl World {
         self.connections.insert(id, connection);
         self.tablets[tablet].connection = Some(id);
         tokio::spawn(neonpro_server::sync::session::run(socket, state));
+    }
+}
+
+/// How many edits a push has; `None` for anything else.
+fn pushed(message: &Message) -> Option<usize> {
+    match message {
+        Message::Binary(bytes) => match Frame::decode(bytes) {
+            Ok(Frame::Push(push)) => Some(push.edits.len()),
+            _ => None,
+        },
+        _ => None,
     }
 }
