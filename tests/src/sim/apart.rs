@@ -9,8 +9,6 @@ use super::world::World;
 use neonpro_contract::catalogue::{FacetId, Kind, Purpose, TableId, table, table_by_id};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::RecordId;
-use neonpro_contract::permissions::Audience;
-use neonpro_contract::value::Value;
 use neonpro_contract::wire::{Entry, Frame};
 use neonpro_server::actor::Actor;
 use sqlx_core::row::Row as _;

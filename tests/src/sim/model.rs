@@ -5,6 +5,7 @@
 //! document is made of its changes.
 
 use super::consent::{Consents, Event};
+use super::moment;
 use super::operator::{Change, What};
 use super::world::World;
 use neonpro_contract::catalogue::{
@@ -82,6 +83,10 @@ pub async fn rebuilt(world: &mut World, clinic: usize) {
         consents: HashMap::new(),
         devices: devices(world, id).await,
     };
+    let mut admin = world.node.database.admin().await;
+    for (table, record, row) in moment::made(&mut admin, id).await {
+        model.rows.entry((table, record)).or_insert(row);
+    }
     model.begin();
     let merged = merged(world, id).await;
     let mut changes = world.operator.of(clinic).peekable();
@@ -333,8 +338,7 @@ impl Model {
     /// I13.
     fn compare(&self, canonical: &Rows) -> Result<(), String> {
         let documented = |key: &&(TableId, Uuid)| {
-            table_by_id(key.0)
-                .is_some_and(|table| table.lifecycle != Lifecycle::Server && table.name != "inventory_alerts")
+            table_by_id(key.0).is_some_and(|table| table.lifecycle != Lifecycle::Server)
         };
         let (built, kept): (BTreeSet<_>, BTreeSet<_>) =
             (self.rows.keys().filter(documented).collect(), canonical.keys().filter(documented).collect());

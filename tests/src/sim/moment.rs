@@ -2,12 +2,20 @@
 //!
 //! Triggers stamp what they write with `now()` and name it with `gen_random_uuid()`, which are the machine's. In a
 //! world's template both are replaced, in every function and every default, by functions over sequences: a sequence is
-//! seen by every transaction at once and costs the world one short statement per instant. Nothing else is changed.
+//! seen by every transaction at once and costs the world one short statement per instant. Beside that, what triggers and
+//! jobs make is noted as it was made: the model begins documents there that no edit began.
 
 use super::node::START_US;
+use neonpro_contract::catalogue::{TableId, table};
+use neonpro_contract::ids::ClinicId;
+use neonpro_contract::row::Row;
+use neonpro_contract::value::Value;
+use serde_json::Value as Json;
 use sqlx_core::executor::Executor;
+use sqlx_core::row::Row as _;
 use sqlx_core::sql_str::AssertSqlSafe;
-use sqlx_postgres::PgConnection;
+use sqlx_postgres::{PgConnection, PgRow};
+use uuid::Uuid;
 
 /// Run by a superuser on a migrated database, before anything is written to it.
 #[must_use]
@@ -18,6 +26,27 @@ pub fn dress() -> String {
 /// Sets the time (µs since the epoch).
 pub async fn tell(admin: &mut PgConnection, at_us: i64) {
     admin.execute(AssertSqlSafe(format!("select setval('sim.moment', {at_us})"))).await.unwrap();
+}
+
+/// What triggers and jobs made in a clinic, as it was before anybody edited it.
+pub async fn made(admin: &mut PgConnection, clinic: ClinicId) -> Vec<(TableId, Uuid, Row)> {
+    let rows = sqlx_core::query::query("select name, id, made from sim.made where clinic_id = $1")
+        .bind(clinic.0)
+        .fetch_all(admin)
+        .await
+        .unwrap();
+    let row = |made: &PgRow| {
+        let table = table(&made.get::<String, _>(0)).unwrap();
+        let (mut row, values) = (Row::empty(table), made.get::<Json, _>(2));
+        for (index, field) in table.columns().enumerate() {
+            let value = &values[field.name];
+            // An empty set and none are one.
+            let value = if value.as_array().is_some_and(Vec::is_empty) { &Json::Null } else { value };
+            row.set_at(index, Value::from_json(value, field.column).unwrap());
+        }
+        (table.id, made.get(1), row)
+    };
+    rows.iter().map(row).collect()
 }
 
 /// Another life of the database: ids it gave before a restore are not given again.
@@ -34,6 +63,18 @@ create function sim.now() returns timestamptz language sql stable as
     $$ select timestamptz 'epoch' + last_value * interval '1 microsecond' from sim.moment $$;
 create function sim.uuid() returns uuid language sql volatile as
     $$ select md5((select last_value from sim.life) || '/' || nextval('sim.chance'))::uuid $$;
+create table sim.made (clinic_id uuid, name text, id uuid, made jsonb, primary key (name, id));
+create function sim.note_made() returns trigger language plpgsql security definer as $$
+begin
+    insert into sim.made values (new.clinic_id, tg_table_name, new.id, to_jsonb(new))
+    on conflict (name, id) do update set made = excluded.made;
+    return null;
+end
+$$;
+create trigger noted after insert or update on inventory_alerts
+    for each row when (new.captured_at is null) execute function sim.note_made();
+create trigger noted after insert or update on compliance_assessments
+    for each row when (new.captured_at is null) execute function sim.note_made();
 grant usage on schema sim to public;
 grant all on all sequences in schema sim to public;
 do $$
