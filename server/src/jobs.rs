@@ -64,11 +64,12 @@ pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
             let pruned = prune(&state.store, clinic, now).await?;
             Ok::<_, StoreError>((flattened, expired, written, pruned))
         };
+        let mut moved = false;
         match done.await {
             Ok((0, 0, 0, 0)) => {}
             Ok((flattened, expired, written, pruned)) => {
                 tracing::info!(%clinic, flattened, expired, written, pruned, "upkeep");
-                state.merger.wake(clinic);
+                moved = true;
             }
             // One clinic's trouble is not another's.
             Err(error) => tracing::warn!(%clinic, %error, "upkeep failed; the next round tries again"),
@@ -76,11 +77,15 @@ pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
         let expired = crate::merge::settle_expired(&state.store, clinic, state.clock.now()).await?;
         if expired > 0 {
             tracing::info!(%clinic, expired, "settled expired consents");
-            state.merger.wake(clinic);
+            moved = true;
         }
         // Covers a lost notification, and consents that expired.
         state.moved.note(clinic);
         overdue = overdue.saturating_add(watch_purges(&state.store, clinic, state.clock.now()).await?);
+        // Once, when everything is written: one page tells it all.
+        if moved {
+            state.merger.wake(clinic);
+        }
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
     Ok(())

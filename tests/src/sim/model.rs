@@ -140,18 +140,24 @@ async fn merged(world: &World, clinic: ClinicId) -> Vec<Merged> {
 /// I2: the heads the server keeps are those of the document rebuilt.
 async fn heads(world: &World, clinic: ClinicId, model: &mut Model) -> Result<(), String> {
     let mut admin = world.node.database.admin().await;
-    let sql = "select table_id, record_id, facet, epoch, heads from sync.documents \
-        where clinic_id = $1 and live_changes > 0";
+    let sql = "select table_id, record_id, facet, epoch, heads, live_changes from sync.documents where clinic_id = $1";
     for row in sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap() {
         let id = DocumentId {
             table: TableId(row.get::<i16, _>(0).unsigned_abs()),
             record: RecordId(row.get(1)),
             facet: neonpro_contract::catalogue::FacetId(u8::try_from(row.get::<i16, _>(2)).unwrap()),
         };
-        let (epoch, told): (i32, Vec<u8>) = (row.get(3), row.get(4));
+        let (epoch, told, live): (i32, Vec<u8>, i32) = (row.get(3), row.get(4), row.get(5));
         let Some((known, document, _)) = model.documents.get_mut(&id) else {
+            if live == 0 {
+                continue;
+            }
             return Err(format!("I2: {id} has live changes and no accepted edit"));
         };
+        // Flattened since its last edit.
+        if live == 0 && *known < epoch.unsigned_abs() {
+            continue;
+        }
         let told: BTreeSet<&[u8]> = told.chunks(32).collect();
         let heads = document.heads();
         let built: BTreeSet<&[u8]> = heads.iter().map(<[u8; 32]>::as_slice).collect();
