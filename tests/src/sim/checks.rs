@@ -90,7 +90,8 @@ async fn nothing_lost(world: &mut World) {
         if !somewhere && !known.file_gone && !world.ledger.excused.contains(edit) {
             lost.push(format!("{edit} of {}", world.tablets[known.tablet].name));
         }
-        let told = files.iter().any(|file| file.get(edit) == Some(&7));
+        // A tablet that was revoked cannot heal a restored server: what it was told there is in its file alone.
+        let told = live(world).into_iter().any(|at| files[at].get(edit) == Some(&7));
         let told_merged = told && known.accepted;
         if told_merged && fates.get(edit).is_none_or(|(fate, _)| fate != "accepted") && !known.file_gone {
             let fate = fates.get(edit).cloned();

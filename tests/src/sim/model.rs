@@ -140,7 +140,7 @@ async fn merged(world: &World, clinic: ClinicId) -> Vec<Merged> {
 /// I2: the heads the server keeps are those of the document rebuilt.
 async fn heads(world: &World, clinic: ClinicId, model: &mut Model) -> Result<(), String> {
     let mut admin = world.node.database.admin().await;
-    let sql = "select table_id, record_id, facet, epoch, heads, live_changes from sync.documents where clinic_id = $1";
+    let sql = "select table_id, record_id, facet, epoch, coalesce(heads, ''), live_changes from sync.documents where clinic_id = $1";
     for row in sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap() {
         let id = DocumentId {
             table: TableId(row.get::<i16, _>(0).unsigned_abs()),
