@@ -2,6 +2,8 @@
 
 use crate::Draft;
 use crate::testing::world::{ANA, ASSISTANT, server, synced};
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::value::Value;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -69,4 +71,48 @@ fn a_clock_that_jumped_drops_nothing_a_restored_server_may_lack() {
         tablet.sync(&mut restored);
     }
     assert_eq!(restored.row("patients", ANA).get("phone").as_text(), Some("antes do salto"));
+}
+
+#[test]
+fn what_a_server_said_of_a_record_before_it_was_restored_does_not_outlive_it() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let record = tablet.replica.edit(draft).unwrap().record().unwrap();
+    tablet.sync(&mut current);
+    current.derive("patients", record, "duplicate_of", Value::Uuid(Uuid::from_u128(77)));
+    tablet.sync(&mut current);
+    assert!(!tablet.replica.row("patients", record).unwrap().unwrap().get("duplicate_of").is_null());
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert!(tablet.replica.row("patients", record).unwrap().unwrap().get("duplicate_of").is_null());
+    tablet.assert_equal(&restored);
+}
+
+#[test]
+fn a_record_a_restored_server_does_not_take_again_goes_with_its_edit() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let created = tablet.replica.edit(draft).unwrap();
+    let record = created.record().unwrap();
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    let fate = Fate::Quarantined { code: Code::ConsentWithdrawn };
+    let again = created.edit;
+    restored.policy = Box::new(move |envelope| (envelope.edit == again).then(|| fate.clone()));
+    // Everything is fetched anew before the edit is pushed again.
+    while tablet.open(&restored).start_over {}
+    tablet.pull(&restored, 4);
+    assert!(tablet.replica.row("patients", record).unwrap().is_some(), "it waits, and is shown");
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert_eq!(tablet.replica.attention().unwrap().len(), 1);
+    assert!(tablet.replica.row("patients", record).unwrap().is_none());
+    tablet.assert_equal(&restored);
 }
