@@ -74,13 +74,7 @@ async fn make_template(
 
 /// A template beside the common one, for a world whose time is its own. Made by whoever asks first, once per name.
 /// `dress` is run by a superuser before anything is written to it.
-pub async fn template(
-    name: &str,
-    seed: u64,
-    now: ServerInstant,
-    size: DemoSize,
-    dress: &str,
-) -> DemoNetwork {
+pub async fn template(name: &str, seed: u64, now: ServerInstant, size: DemoSize, dress: &str) -> DemoNetwork {
     let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
     make_template(&cluster.embedded, name, seed, now, size, Some(dress)).await
 }

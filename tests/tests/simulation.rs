@@ -38,8 +38,7 @@ fn world(seed: u64, hours: f64) -> Settings {
 fn worlds_hold_and_one_seed_is_one_trace() {
     let fresh = u64::from_be_bytes(random()) % 1_000_000_000;
     let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and a fresh one: {fresh}");
-    let mut worlds: Vec<Settings> =
-        SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
+    let mut worlds: Vec<Settings> = SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
     worlds.extend([world(3, HOURS_TWICE), world(3, HOURS_TWICE)]);
     live(worlds);
 }

@@ -179,10 +179,7 @@ fn empty(table: &'static Table, done: u64) -> RowsPage {
     }
 }
 
-async fn agenda(
-    scoped: &mut Scoped,
-    now: ServerInstant,
-) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
+async fn agenda(scoped: &mut Scoped, now: ServerInstant) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
     let table = table("appointments").ok_or(StoreError::Missing("table"))?;
     let ids = scoped.list_agenda_ahead(BOOTSTRAP_PAGE_RECORDS, now).await?;
     let ids: Vec<Uuid> = ids.into_iter().map(|(appointment, _)| appointment).collect();

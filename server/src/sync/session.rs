@@ -206,9 +206,10 @@ async fn hand_over(handover: Handover, caller: &Caller, state: &AppState) -> Res
     let (store, clinic, device) = (state.store.clone(), caller.actor.clinic(), caller.hello.device);
     let (key, now) = (Arc::clone(&caller.public_key), state.clock.now());
     // A task of its own: a dropped socket must not cut database work in the middle.
-    let taken = tokio::spawn(async move {
-        set_aside::take(&store, clinic, device, &key, &handover.decided, now).await
-    });
+    let taken =
+        tokio::spawn(
+            async move { set_aside::take(&store, clinic, device, &key, &handover.decided, now).await },
+        );
     match taken.await {
         Ok(Ok(())) => {
             state.merger.wake(clinic);

@@ -34,13 +34,19 @@ struct Arguments {
 #[expect(clippy::print_stdout, reason = "this is what the command is for")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.trace {
+        // What the product itself has to say, between the lines of the trace.
+        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).without_time();
+        log.with_max_level(tracing::Level::WARN).init();
+    }
     let place = sim::memory();
     if let Some(place) = &place {
         cluster::place(place);
     }
     let mut worlds = Vec::new();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        let world = sim::Settings { seed, hours: arguments.hours, echo: arguments.trace, place: place.clone() };
+        let world =
+            sim::Settings { seed, hours: arguments.hours, echo: arguments.trace, place: place.clone() };
         worlds.extend(std::iter::repeat_n(world, if arguments.twice { 2 } else { 1 }));
     }
     let (mut sum, mut traces, mut failed) = (sim::Sum::default(), sim::Traces::default(), false);

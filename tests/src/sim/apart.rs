@@ -79,8 +79,7 @@ fn records(frame: &Frame, word: &[u8]) -> Option<Vec<Carried>> {
                 record.row.encode_to(&mut minicbor::Encoder::new(&mut bytes)).unwrap();
                 contains(&bytes, word)
             });
-            let mut found: Vec<Carried> =
-                carrying.map(|record| Ok((rows.table, record.id))).collect();
+            let mut found: Vec<Carried> = carrying.map(|record| Ok((rows.table, record.id))).collect();
             if live {
                 found.push(Err("the history of a document in a first sync".to_owned()));
             }

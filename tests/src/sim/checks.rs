@@ -165,7 +165,8 @@ async fn purged(world: &mut World, clinic: usize) {
         return world.violated(what);
     }
     let mut admin = world.node.database.admin().await;
-    let sql = "select how, count(*) from sync.receipts where clinic_id = $1 and purged_at is not null group by 1";
+    let sql =
+        "select how, count(*) from sync.receipts where clinic_id = $1 and purged_at is not null group by 1";
     for row in sqlx_core::query::query(sql).bind(id.0).fetch_all(&mut admin).await.unwrap() {
         let (how, count): (String, i64) = (row.get(0), row.get(1));
         world.reached.at_least(&format!("purge confirmed by {how}"), u64::try_from(count).unwrap_or(0));
@@ -181,7 +182,8 @@ async fn audited(world: &mut World) {
         .filter(|at| !live.contains(at))
         .flat_map(|at| world.tablets[at].untold_reads())
         .collect();
-    let lost = world.ledger.reads.iter().filter(|read| !told.contains(*read) && !waiting.contains(*read)).count();
+    let lost =
+        world.ledger.reads.iter().filter(|read| !told.contains(*read) && !waiting.contains(*read)).count();
     if lost > 0 {
         world.violated(format!("I9: {lost} reads are in no audit"));
     }

@@ -4,6 +4,7 @@
 //! fault no software can undo: the file was replaced by an older one before the server heard of the edit.
 
 use neonpro_client_core::Edited;
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::Fate;
 use neonpro_contract::ids::EditId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub tablet: usize,
+    pub documents: Vec<DocumentId>,
     pub held: bool,
     pub quarantined: bool,
     pub accepted: bool,
@@ -36,7 +38,7 @@ pub struct Ledger {
 impl Ledger {
     /// A tablet said that it has it.
     pub fn acknowledged(&mut self, tablet: usize, edited: &Edited) {
-        let known = Known { tablet, ..Known::default() };
+        let known = Known { tablet, documents: edited.documents.clone(), ..Known::default() };
         self.edits.insert(edited.edit, known);
     }
 

@@ -64,7 +64,10 @@ impl Traces {
         let trace = (outcome.lines, outcome.hash.clone());
         let before = self.0.entry(outcome.seed).or_insert_with(|| trace.clone());
         (*before != trace).then(|| {
-            format!("I14: two traces of one seed: {} lines ({}), {} lines ({})", before.0, before.1, trace.0, trace.1)
+            format!(
+                "I14: two traces of one seed: {} lines ({}), {} lines ({})",
+                before.0, before.1, trace.0, trace.1
+            )
         })
     }
 }

@@ -209,7 +209,8 @@ impl Model {
             What::Membership { person, role, .. } => {
                 let memberships = table("clinic_professionals").unwrap();
                 for ((of, _), row) in &mut self.rows {
-                    let theirs = *of == memberships.id && row.get("professional_id").as_uuid() == Some(*person);
+                    let theirs =
+                        *of == memberships.id && row.get("professional_id").as_uuid() == Some(*person);
                     if theirs && row.get("retired_at").is_null() {
                         put(row, "is_active", Value::Bool(role.is_some()));
                         if let Some(role) = role {

@@ -51,7 +51,10 @@ pub async fn made(admin: &mut PgConnection, clinic: ClinicId) -> Vec<(TableId, U
 
 /// Another life of the database: ids it gave before a restore are not given again.
 pub async fn live_again(admin: &mut PgConnection, life: u32) {
-    admin.execute(AssertSqlSafe(format!("select setval('sim.life', {})", i64::from(life) + 1))).await.unwrap();
+    admin
+        .execute(AssertSqlSafe(format!("select setval('sim.life', {})", i64::from(life) + 1)))
+        .await
+        .unwrap();
 }
 
 const DRESS: &str = r"

@@ -3,8 +3,8 @@
 use super::apart;
 use super::world::World;
 use neonpro_client_core::Edited;
-use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::wire::{Frame, Hello, unpack};
+use neonpro_contract::fate::Fate;
+use neonpro_contract::wire::{EditFate, Frame, Hello, unpack};
 
 /// Bytes on the line are part of the trace, but for what rests on a challenge's nonce: that is the machine's own chance, as
 /// it must be, and nothing but the signature over it depends on it.
@@ -48,8 +48,7 @@ fn tell(world: &mut World, tablet: usize, frame: &Frame) {
                 if let Some(edit) = answer.edit {
                     world.ledger.told(edit, &answer.fate);
                 }
-                let code = answer.fate.set_aside().map_or("", Code::as_str);
-                words.push(format!("{} {code}", answer.fate.as_str()).trim().to_owned());
+                words.push(told(world, answer));
                 note_fate(world, &answer.fate);
             }
             world.note(&format!("{name} is told {}", words.join(", ")));
@@ -68,6 +67,15 @@ fn tell(world: &mut World, tablet: usize, frame: &Frame) {
         Frame::Rows(rows) => world.note(&format!("{name} is sent rows, {} done", rows.done)),
         other => world.note(&format!("{name} is sent {}", other.name())),
     }
+}
+
+/// A fate in words; of one that is set aside also what it was about.
+fn told(world: &World, answer: &EditFate) -> String {
+    let Some(code) = answer.fate.set_aside() else { return answer.fate.as_str().to_owned() };
+    let known = answer.edit.and_then(|edit| world.ledger.edits.get(&edit));
+    let documents: Vec<String> =
+        known.iter().flat_map(|known| &known.documents).map(ToString::to_string).collect();
+    format!("{} {} ({})", answer.fate.as_str(), code.as_str(), documents.join(" "))
 }
 
 fn note_fate(world: &mut World, fate: &Fate) {
@@ -114,6 +122,14 @@ pub fn after_work(world: &mut World, tablet: usize) {
             world.reached.add("rebase with three or more edits after the one set aside");
         }
         world.note(&format!("{name} takes generation {}", status.generation));
+    }
+    // Slow, so only for somebody who watches: where a sum parts from what is stored, the piece of work is to blame.
+    if world.trace.echo {
+        let replica = &world.tablets[tablet].replica;
+        let (kept, summed) = (replica.digest().unwrap(), replica.recompute_digest().unwrap());
+        if kept != summed {
+            world.violated(format!("the digest of {name} is {kept:?}, its documents sum up to {summed:?}"));
+        }
     }
     let known = &mut world.tablets[tablet];
     known.cursor = status.cursor;

@@ -4,6 +4,7 @@ use crate::Draft;
 use crate::testing::world::{ANA, ASSISTANT, server, synced};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::value::Value;
+use neonpro_contract::wire::Frame;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -114,5 +115,38 @@ fn a_record_a_restored_server_does_not_take_again_goes_with_its_edit() {
     }
     assert_eq!(tablet.replica.attention().unwrap().len(), 1);
     assert!(tablet.replica.row("patients", record).unwrap().is_none());
+    tablet.assert_equal(&restored);
+}
+
+#[test]
+fn a_record_merged_again_after_its_table_was_fetched_is_fetched_and_leaves_no_empty_row() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let record = tablet.replica.edit(draft).unwrap().record().unwrap();
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    while tablet.open(&restored).start_over {}
+    let audience = tablet.replica.identity().audience;
+    let (mut pages, mut position) = (Vec::new(), None);
+    loop {
+        let page = restored.rows_page(position, audience);
+        position = page.next;
+        pages.push(page);
+        if position.is_none() {
+            break;
+        }
+    }
+    tablet.push(&mut restored, 10, 1);
+    for page in pages {
+        tablet.receive(Frame::Rows(page));
+    }
+    tablet.assert_digest();
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+        tablet.assert_digest();
+    }
+    assert_eq!(tablet.text("patients", record, "name").as_deref(), Some("Depois"));
     tablet.assert_equal(&restored);
 }

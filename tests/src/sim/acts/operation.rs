@@ -112,7 +112,6 @@ pub async fn restore(world: &mut World) {
     fault(world, "server restored from a backup", &format!("{} edits back", lost.len() - kept.len()));
 }
 
-
 /// Who may write on a tablet is named anew, or it is every member again.
 pub async fn name_people(world: &mut World) {
     let at = tablet(world);
@@ -170,7 +169,8 @@ pub async fn prune(world: &mut World) {
     let clinic = world.rng.below(world.canaries.len());
     let id = world.node.clinics()[clinic].id;
     let later_us = (FEED_SILENT_DAYS_MAX + 1) * US_PER_DAY;
-    let dropped = prune_feed(&state.store, id, ServerInstant(START_US + world.now_us + later_us)).await.unwrap();
+    let dropped =
+        prune_feed(&state.store, id, ServerInstant(START_US + world.now_us + later_us)).await.unwrap();
     if dropped > 0 {
         fault(world, "feed pruned", &format!("{clinic}: {dropped}"));
     }
