@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     });
     println!("\n{}", sum.table());
     let missing = sum.missing();
-    if !missing.is_empty() && arguments.seeds > 1 {
+    if !missing.is_empty() {
         println!("situations no seed has reached: {}", missing.join(", "));
         failed = true;
     }

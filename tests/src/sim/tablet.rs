@@ -257,6 +257,14 @@ impl Tablet {
         found.rows.iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect()
     }
 
+    /// Records with an edit that waits for something on the server and is shown meanwhile.
+    #[must_use]
+    pub fn held_records(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT uuid_text(c.record) FROM sync_change c JOIN sync_intent i ON i.n = c.n WHERE i.state = 3";
+        let found = self.replica.capturing().query(sql, &[], 100_000).unwrap();
+        found.rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
+    }
+
     /// Edits that wait to be sent.
     #[must_use]
     pub fn queued(&self) -> usize {

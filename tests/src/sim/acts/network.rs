@@ -1,7 +1,7 @@
 //! What befalls the lines.
 
 use super::super::world::{Event, World};
-use super::{SECOND_US, done, fault, tablet};
+use super::{SECOND_US, done, fault, tablet, work};
 use axum::extract::ws::Message;
 use std::collections::VecDeque;
 
@@ -68,6 +68,10 @@ pub fn stall(world: &mut World) {
     }
     world.stall.is_on = true;
     fault(world, "server stalls", "");
+    // People go on.
+    for _ in 0..4 {
+        work::edit(world);
+    }
     let in_us = world.rng.between(1, 15) * SECOND_US;
     world.schedule(in_us, Event::StallOver);
 }
