@@ -236,6 +236,16 @@ impl Working {
         Ok(())
     }
 
+    /// The server has it no more. Edits that wait may bring it back; until then it is this tablet's alone, and goes with
+    /// them when they are set aside.
+    pub fn lose(&mut self) -> Result<(), ReplicaError> {
+        self.withdraw()?;
+        if self.is_pending() {
+            self.standing = Standing::Here;
+        }
+        Ok(())
+    }
+
     /// Writes what the screen shows into the row; returns what is disputed.
     pub fn project(&mut self, row: &mut Row) -> Result<Vec<Dispute>, ReplicaError> {
         self.current();

@@ -14,6 +14,7 @@ pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
 pub use duties::{Due, duties};
 pub use horizon::prune;
+pub use revocations::changed as authority_changed;
 pub use shares::settle_shares;
 
 use crate::set_aside;
@@ -47,8 +48,12 @@ pub async fn run(state: AppState) {
     let _ = sharing.await;
 }
 
-async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
-    state.store.ensure_partitions().await?;
+/// One round of upkeep over every clinic.
+///
+/// # Errors
+/// A database failure that concerns no single clinic; what was done stays done.
+pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
+    state.store.ensure_partitions(state.clock.now()).await?;
     let mut overdue = 0usize;
     for clinic in state.store.list_clinics_with_devices().await? {
         let now = state.clock.now();
@@ -59,11 +64,12 @@ async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
             let pruned = prune(&state.store, clinic, now).await?;
             Ok::<_, StoreError>((flattened, expired, written, pruned))
         };
+        let mut moved = false;
         match done.await {
             Ok((0, 0, 0, 0)) => {}
             Ok((flattened, expired, written, pruned)) => {
                 tracing::info!(%clinic, flattened, expired, written, pruned, "upkeep");
-                state.merger.wake(clinic);
+                moved = true;
             }
             // One clinic's trouble is not another's.
             Err(error) => tracing::warn!(%clinic, %error, "upkeep failed; the next round tries again"),
@@ -71,11 +77,15 @@ async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
         let expired = crate::merge::settle_expired(&state.store, clinic, state.clock.now()).await?;
         if expired > 0 {
             tracing::info!(%clinic, expired, "settled expired consents");
-            state.merger.wake(clinic);
+            moved = true;
         }
         // Covers a lost notification, and consents that expired.
         state.moved.note(clinic);
         overdue = overdue.saturating_add(watch_purges(&state.store, clinic, state.clock.now()).await?);
+        // Once, when everything is written: one page tells it all.
+        if moved {
+            state.merger.wake(clinic);
+        }
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
     Ok(())

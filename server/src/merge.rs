@@ -230,12 +230,13 @@ impl Drain {
         match merged {
             Ok(merged) => {
                 self.metrics.count_fates(&merged.fates);
-                tell(&self.head, merged.head);
                 let mut fates = merged.fates.into_iter();
                 for (size, answer) in sizes.into_iter().zip(answers) {
                     // A session that went away will ask again and be told `Duplicate`.
                     let _ = answer.send(Ok(fates.by_ref().take(size).collect()));
                 }
+                // After the answers: who pushed hears of the fates before the page that tells everybody.
+                tell(&self.head, merged.head);
             }
             Err(error) => {
                 tracing::error!(%clinic, error = %error, source = ?std::error::Error::source(&error), "merge failed");

@@ -68,6 +68,14 @@ impl StoreError {
         move |source| Self::Database { operation, source }
     }
 
+    /// What refused the data: SQLSTATE and the constraint's name. Never a value.
+    #[must_use]
+    pub fn refused_by(&self) -> Option<String> {
+        let Self::Database { source: sqlx_core::Error::Database(error), .. } = self else { return None };
+        let code = error.code()?;
+        Some(format!("{code} {}", error.constraint().unwrap_or_default()).trim_end().to_owned())
+    }
+
     /// Whether the data was refused (a constraint, a bad value), as opposed to the database being in trouble.
     #[must_use]
     pub fn is_refusal(&self) -> bool {

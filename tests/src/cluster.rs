@@ -43,7 +43,7 @@ async fn start() -> Cluster {
     admin.close().await.unwrap();
     prepare(&Access::embedded(settings, EMPTY)).await.unwrap().close().await;
     let size = DemoSize { patients: 60, days_before: 6, days_after: 6 };
-    let network = make_template(&embedded, TEMPLATE, 7, clock::now(), size).await;
+    let network = make_template(&embedded, TEMPLATE, 7, clock::now(), size, None).await;
     Cluster { superuser, network, embedded }
 }
 
@@ -54,11 +54,17 @@ async fn make_template(
     seed: u64,
     now: ServerInstant,
     size: DemoSize,
+    dress: Option<&str>,
 ) -> DemoNetwork {
     let settings = embedded.superuser_options();
     let mut admin = Access::embedded(settings, &settings.database).owner.connect().await.unwrap();
     admin.execute(AssertSqlSafe(format!("create database {name} template {EMPTY}"))).await.unwrap();
     admin.close().await.unwrap();
+    if let Some(dress) = dress {
+        let mut admin = Access::embedded(settings, name).owner.connect().await.unwrap();
+        admin.execute(AssertSqlSafe(dress.to_owned())).await.unwrap();
+        admin.close().await.unwrap();
+    }
     let store = prepare(&Access::embedded(settings, name)).await.unwrap();
     let network = demo::network(seed, now, size).unwrap();
     demo::load(&store, &network, now).await.unwrap();
@@ -67,9 +73,20 @@ async fn make_template(
 }
 
 /// A template beside the common one, for a world whose time is its own. Made by whoever asks first, once per name.
-pub async fn template(name: &str, seed: u64, now: ServerInstant, size: DemoSize) -> DemoNetwork {
+/// `dress` is run by a superuser before anything is written to it.
+pub async fn template(name: &str, seed: u64, now: ServerInstant, size: DemoSize, dress: &str) -> DemoNetwork {
     let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
-    make_template(&cluster.embedded, name, seed, now, size).await
+    make_template(&cluster.embedded, name, seed, now, size, Some(dress)).await
+}
+
+/// Turns off what PostgreSQL does by itself when it finds the time: what a query's plan is then depends on nothing but
+/// what was asked before.
+pub async fn without_background_work() {
+    let cluster = tokio::task::spawn_blocking(cluster).await.unwrap();
+    let mut admin = cluster.superuser.connect().await.unwrap();
+    admin.execute("alter system set autovacuum = off").await.unwrap();
+    admin.execute("select pg_reload_conf()").await.unwrap();
+    admin.close().await.unwrap();
 }
 
 /// Puts the cluster of this process into another directory than the system's temporary one, if none was started yet.

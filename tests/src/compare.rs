@@ -1,7 +1,7 @@
 //! Compares what a replica holds with the canonical rows, value by value, as far as its audience reaches.
 
 use neonpro_client_core::Replica;
-use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, TableId};
+use neonpro_contract::catalogue::{FacetId, Kind, Scope, TABLES, Table, TableId};
 use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_contract::permissions::purpose;
 use neonpro_server::actor::Actor;
@@ -14,7 +14,8 @@ use uuid::Uuid;
 /// must not be there.
 pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> Vec<String> {
     let mut found = Vec::new();
-    let audience = replica.identity().audience;
+    // What is compared is shown to nobody: also a tablet whose lease is over can be.
+    let (audience, replica) = (replica.identity().audience, replica.capturing());
     let mut scoped = store.begin(&Actor::system(clinic)).await.unwrap();
     for table in TABLES {
         let mut after: Option<RecordId> = None;
@@ -33,14 +34,17 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                     continue;
                 }
                 canonical += 1;
-                let Some(local) = replica.stored_row(table.name, stored.id).unwrap() else {
+                // An edit of a facet this tablet may not hold moves the record's number and time without its knowledge.
+                let whole = table.facet_ids().all(sees);
+                let Some(local) = replica.look_at(table.name, stored.id).unwrap() else {
                     found.push(format!("{}/{} is missing on the tablet", table.name, stored.id));
                     continue;
                 };
                 for ((field, here), (_, there)) in local.row.iter().zip(stored.row.iter()) {
                     let kept = field.kind == Kind::Derived;
                     let hidden = !kept && is_withdrawn(field.facet);
-                    if hidden && here.is_null() || !kept && !sees(field.facet) {
+                    let unheard = !whole && field.name == "updated_at";
+                    if hidden && here.is_null() || !kept && !sees(field.facet) || unheard {
                         continue;
                     }
                     if here != there {
@@ -48,7 +52,9 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                         found.push(format!("{}/{}.{}: {here} / {there}", table.name, stored.id, field.name));
                     }
                 }
-                if table.scope == Scope::Clinic && local.stamp.feed_seq != Some(stored.stamp.feed_seq) {
+                let number = local.stamp.feed_seq.unwrap_or(-1);
+                let behind = number != stored.stamp.feed_seq && (whole || number > stored.stamp.feed_seq);
+                if table.scope == Scope::Clinic && behind {
                     found.push(format!(
                         "{}/{} has number {:?} / {}",
                         table.name, stored.id, local.stamp.feed_seq, stored.stamp.feed_seq
@@ -56,6 +62,7 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
                 }
             }
         }
+        canonical += copies(&mut scoped, table, &replica, &mut found).await;
         let sql = format!("select count(*) from {}", table.name);
         let local = replica.query(&sql, &[], 1).unwrap().rows[0][0].as_u64().unwrap();
         if usize::try_from(local).unwrap() != canonical {
@@ -64,6 +71,35 @@ pub async fn differences(store: &Store, clinic: ClinicId, replica: &Replica) -> 
     }
     scoped.rollback().await.unwrap();
     found
+}
+
+/// What other clinics share of a table: how many records of it the tablet must hold. Each as it was given.
+async fn copies(
+    scoped: &mut Scoped,
+    table: &'static Table,
+    replica: &Replica,
+    found: &mut Vec<String>,
+) -> usize {
+    let audience = replica.identity().audience;
+    let mut records = BTreeSet::new();
+    for copy in scoped.list_shared_in(table.id).await.unwrap() {
+        let id = copy.state.id;
+        if !audience.sees(copy.state.purpose) {
+            continue;
+        }
+        records.insert(id.record);
+        let Some(local) = replica.look_at(table.name, id.record).unwrap() else {
+            found.push(format!("the copy of {id} is missing on the tablet"));
+            continue;
+        };
+        for ((field, here), (_, there)) in local.row.iter().zip(copy.row().unwrap().iter()) {
+            if field.kind != Kind::Derived && field.facet == id.facet && here != there {
+                let (here, there) = (here.to_json(), there.to_json());
+                found.push(format!("the copy of {id}.{}: {here} / {there}", field.name));
+            }
+        }
+    }
+    records.len()
 }
 
 /// Documents of these records that no tablet may hold.

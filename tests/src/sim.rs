@@ -4,6 +4,7 @@
 //! After each stretch of chaos the faults stop, the world comes to rest, and what must always hold is checked.
 
 mod acts;
+mod apart;
 mod checks;
 mod consent;
 mod counts;
@@ -11,8 +12,11 @@ mod edits;
 mod faults;
 mod ledger;
 mod line;
+mod many;
 mod model;
+mod moment;
 mod node;
+mod operator;
 mod rng;
 mod stock;
 mod sum;
@@ -23,6 +27,7 @@ mod witness;
 mod world;
 
 pub use counts::Counts;
+pub use many::{Traces, memory, run_all};
 pub use rng::Rng;
 pub use sum::{SITUATIONS, Sum};
 
@@ -52,6 +57,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub seed: u64,
+    /// Hours it was to last.
+    pub hours: f64,
     pub simulated_us: i64,
     pub transitions: Counts,
     pub faults: Counts,
@@ -103,13 +110,14 @@ async fn live(settings: &Settings) -> Outcome {
     while world.wrong.is_none() && world.now_us < end_us {
         world.chaos = true;
         world.schedule(0, Event::Act);
-        let until_us = world.now_us + CHAOS_US;
+        let until_us = (world.now_us + CHAOS_US).min(end_us);
         world.run_until(until_us).await;
         rest(&mut world, CALM_US).await;
     }
     let World { now_us, transitions, faults, reached, trace, wrong, ledger, node, .. } = world;
     let outcome = Outcome {
         seed: settings.seed,
+        hours: settings.hours,
         simulated_us: now_us,
         transitions,
         faults,

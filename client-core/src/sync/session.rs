@@ -2,12 +2,15 @@
 
 use crate::error::ReplicaError;
 use crate::lease::Lease;
+use crate::project::table_of;
 use crate::replica::Replica;
+use crate::store::intents::State;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, checkpoints, intents, outbox, reads, receipts, schema};
+use crate::store::{Tx, checkpoints, intents, outbox, reads, receipts, records, schema};
 use crate::watch::STATUS;
-use neonpro_contract::catalogue::{CATALOGUE_VERSION, Scope, TABLES};
+use neonpro_contract::catalogue::{CATALOGUE_VERSION, Kind, Scope, TABLES};
 use neonpro_contract::digest::Digest;
+use neonpro_contract::row::default_value;
 use neonpro_contract::time::{ServerInstant, US_PER_DAY, US_PER_MS, US_PER_SECOND};
 use neonpro_contract::wire::{Hello, PROTOCOL, Welcome, hello_bytes};
 
@@ -131,6 +134,7 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     if restored {
         intents::requeue_accepted(&tx.sql, kept_since)?;
         forget_numbers(tx)?;
+        forget_derived(tx)?;
         start_over(tx, true)?;
     }
     if tx.meta.cursor < 0 {
@@ -184,6 +188,29 @@ fn start_over(tx: &mut Tx<'_>, restored: bool) -> Result<(), ReplicaError> {
 fn forget_numbers(tx: &Tx<'_>) -> Result<(), ReplicaError> {
     for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic) {
         tx.sql.execute(&format!("UPDATE {} SET feed_seq = 0 WHERE feed_seq > 0", table.name), [])?;
+    }
+    Ok(())
+}
+
+/// What the server said of records it may have to be given again (that somebody is a member no more, that a patient is
+/// another's duplicate) is not true until it says so again. Of those it still has, it does at once.
+fn forget_derived(tx: &mut Tx<'_>) -> Result<(), ReplicaError> {
+    for stored in intents::list_in_state(&tx.sql, State::Queued)? {
+        for part in stored.intent.documents.iter().filter(|part| part.create) {
+            let table = table_of(&part.document)?;
+            let Some(known) = records::find(&tx.sql, table, part.document.record)? else { continue };
+            let mut row = known.row.clone();
+            for (index, field) in table.columns().enumerate() {
+                // When it was changed last was not said by the server.
+                if field.kind == Kind::Derived && field.name != "updated_at" {
+                    row.set_at(index, default_value(field));
+                }
+            }
+            if row != known.row {
+                records::update_changed(&tx.sql, known.id, (&known.row, &known.stamp), (&row, &known.stamp))?;
+                tx.touch(table.name);
+            }
+        }
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use super::state::SyncState;
 use super::work;
 use crate::error::ReplicaError;
 use crate::replica::Replica;
+use crate::store::records::{self, StoredRow};
+use neonpro_contract::ids::RecordId;
 use neonpro_contract::time::US_PER_MS;
 use neonpro_contract::wire::Frame;
 use std::collections::VecDeque;
@@ -46,6 +48,17 @@ pub enum Wish {
     Send(Vec<u8>),
     /// Send a ping.
     Ping,
+}
+
+impl Replica {
+    /// A record as a world's checks look at it: it is shown to nobody, so no read is noted and no lease asked for.
+    ///
+    /// # Errors
+    /// No such table, or a storage failure.
+    pub fn look_at(&self, table: &str, id: RecordId) -> Result<Option<StoredRow>, ReplicaError> {
+        let table = records::table_named(table)?;
+        self.inner.store.read(|conn| records::find(conn, table, id))
+    }
 }
 
 /// A sync engine without a driver.

@@ -11,7 +11,7 @@ pub(super) async fn run(state: AppState) {
     loop {
         attest(&state, false).await;
         tokio::select! {
-            () = tokio::time::sleep(ROUND) => {}
+            () = state.clock.sleep(ROUND) => {}
             () = state.stopping() => break,
         }
     }

@@ -16,7 +16,7 @@ const COME_BACK_MS: u32 = 0;
 pub(super) async fn run(state: AppState) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(REVOCATION_POLL_MS)) => {}
+            () = state.clock.sleep(Duration::from_millis(REVOCATION_POLL_MS)) => {}
             () = state.stopping() => return,
         }
         let devices = state.live.devices();
@@ -28,7 +28,7 @@ pub(super) async fn run(state: AppState) {
 }
 
 /// A device's authority changed. Another task asks how, so that the listener goes on.
-pub(super) fn changed(state: &AppState, device: DeviceId) {
+pub fn changed(state: &AppState, device: DeviceId) {
     if !state.live.has(device) {
         return;
     }

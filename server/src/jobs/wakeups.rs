@@ -18,7 +18,7 @@ pub(super) async fn run(state: AppState) {
             () = state.stopping() => return,
         }
         tokio::select! {
-            () = tokio::time::sleep(RETRY) => {}
+            () = state.clock.sleep(RETRY) => {}
             () = state.stopping() => return,
         }
     }

@@ -45,6 +45,10 @@ impl GroupError {
     fn is_refusal(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_refusal())
     }
+
+    fn refused_by(&self) -> Option<String> {
+        if let Self::Store(error) = self { error.refused_by() } else { None }
+    }
 }
 
 type GroupResult<T> = Result<T, GroupError>;
@@ -129,7 +133,8 @@ impl Round<'_> {
     async fn run(&self, taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
         match self.attempt(&taken, false).await {
             Err(error) if error.is_refusal() => {
-                tracing::warn!(clinic = %self.actor.clinic(), %error, edits = taken.len(), "database refused a group");
+                let by = error.refused_by().unwrap_or_default();
+                tracing::warn!(clinic = %self.actor.clinic(), %error, by, edits = taken.len(), "database refused a group");
                 self.split(taken).await
             }
             other => other,

@@ -338,7 +338,8 @@ impl Work<'_> {
         }
     }
 
-    /// A new record brings all its facets into being, with the purposes its values fix.
+    /// A new record brings all its facets into being, with the purposes its values fix. Those an earlier edit of this
+    /// transaction brought stay as that edit left them.
     fn create_facets(
         &self,
         stage: &mut Stage,
@@ -354,6 +355,9 @@ impl Work<'_> {
                 continue;
             }
             let id = DocumentId { facet: facet_id, ..self.change.document };
+            if self.workspace.document(stage, &id).is_some() {
+                continue;
+            }
             stage.documents.insert(id, OpenDocument::new(DocumentState::new(id, purpose, patient)));
         }
     }

@@ -374,10 +374,13 @@ async fn write_rows(scoped: &mut Scoped, workspace: &mut Workspace, merged: &mut
     Ok(())
 }
 
-/// Saves dirty documents and moves the digests.
+/// Saves dirty documents and moves the digests, in the order of their ids: rows are locked in it everywhere.
 fn finish_documents(workspace: &mut Workspace, merged: &mut Merged) -> Vec<DocumentState> {
-    let mut written = Vec::new();
-    for open in workspace.documents.values_mut().filter(|open| open.dirty) {
+    let mut dirty: Vec<&mut OpenDocument> =
+        workspace.documents.values_mut().filter(|open| open.dirty).collect();
+    dirty.sort_unstable_by_key(|open| open.state.id);
+    let mut written = Vec::with_capacity(dirty.len());
+    for open in dirty {
         save(open);
         if let Some(digest) = merged.head.of_purpose(open.state.purpose) {
             if let Some(before) = open.fingerprint_before {

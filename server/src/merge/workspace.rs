@@ -11,7 +11,7 @@ use neonpro_contract::ids::PatientId;
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::scope_of_practice::Facts;
 use neonpro_contract::validate;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Key of a record.
@@ -68,11 +68,11 @@ pub(crate) struct Workspace {
     pub order: Vec<RecordKey>,
 }
 
-/// Copies an edit is judged on.
+/// Copies an edit is judged on, in the order of their ids: what is numbered by it is numbered alike every time.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
-    pub documents: HashMap<DocumentId, OpenDocument>,
-    pub records: HashMap<RecordKey, OpenRecord>,
+    pub documents: BTreeMap<DocumentId, OpenDocument>,
+    pub records: BTreeMap<RecordKey, OpenRecord>,
 }
 
 impl OpenDocument {

@@ -2,6 +2,8 @@
 
 use super::{Scoped, Store, StoreError, StoreResult};
 use neonpro_contract::ids::ClinicId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
 use uuid::Uuid;
 
@@ -59,11 +61,13 @@ impl Store {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn ensure_partitions(&self) -> StoreResult<()> {
+    pub async fn ensure_partitions(&self, now: ServerInstant) -> StoreResult<()> {
         let mut connection = self.unscoped().await?;
         sqlx_core::query::query(
-            "select ensure_month_partitions((now() - interval '1 month')::date, (now() + interval '12 months')::date)",
+            "select ensure_month_partitions(($1::timestamptz - interval '1 month')::date, \
+             ($1::timestamptz + interval '12 months')::date)",
         )
+        .bind(instant_text(now.0))
         .execute(&mut *connection)
         .await
         .map_err(StoreError::during("making partitions"))?;

@@ -4,6 +4,8 @@ use super::canonical::{Stored, column_list, decode};
 use super::{Scoped, Store, StoreError, StoreResult};
 use neonpro_contract::catalogue::Table;
 use neonpro_contract::ids::RecordId;
+use neonpro_contract::time::ServerInstant;
+use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
 use uuid::Uuid;
 
@@ -84,13 +86,21 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure.
-    pub async fn list_agenda_ahead(&mut self, limit: usize) -> StoreResult<Vec<(Uuid, Uuid)>> {
+    pub async fn list_agenda_ahead(
+        &mut self,
+        limit: usize,
+        now: ServerInstant,
+    ) -> StoreResult<Vec<(Uuid, Uuid)>> {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
-            "select a.id, a.patient_id from appointments a,              lateral (select clinic_time_zone($1) as zone) z,              lateral (select date_trunc('day', now() at time zone z.zone) at time zone z.zone as today) d              where a.clinic_id = $1 and a.start_time >= d.today and a.start_time < d.today + interval '2 days'              order by a.start_time limit $2",
+            "select a.id, a.patient_id from appointments a, lateral (select clinic_time_zone($1) as zone) z, \
+             lateral (select date_trunc('day', $3::timestamptz at time zone z.zone) at time zone z.zone as today) d \
+             where a.clinic_id = $1 and a.start_time >= d.today and a.start_time < d.today + interval '2 days' \
+             order by a.start_time, a.id limit $2",
         )
         .bind(clinic)
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(instant_text(now.0))
         .fetch_all(self.connection())
         .await
         .map_err(StoreError::during("reading the agenda"))?;

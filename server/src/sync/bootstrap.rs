@@ -13,6 +13,7 @@ use neonpro_contract::catalogue::{FacetId, Scope, TABLES, Table, table};
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::limits::{BOOTSTRAP_PAGE_RECORDS, FRAME_BYTES_MAX};
 use neonpro_contract::permissions::{Audience, purpose};
+use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::{BootstrapRecord, Position, RecordFacet, RowsPage};
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -80,13 +81,18 @@ pub(super) async fn count_before(scoped: &mut Scoped, position: Position) -> Sto
 }
 
 /// The next page of a first sync. Empty tables are passed over without a frame; the last page has no `next`.
-pub(super) async fn next_page(scoped: &mut Scoped, position: Position, done: u64) -> StoreResult<RowsPage> {
+pub(super) async fn next_page(
+    scoped: &mut Scoped,
+    position: Position,
+    done: u64,
+    now: ServerInstant,
+) -> StoreResult<RowsPage> {
     let mut at = position;
     loop {
         let section = Section::of(at.section);
         let (table, stored, counted) = match section {
-            Some(Section::Agenda) => agenda(scoped).await?,
-            Some(Section::AgendaPatients) => agenda_patients(scoped).await?,
+            Some(Section::Agenda) => agenda(scoped, now).await?,
+            Some(Section::AgendaPatients) => agenda_patients(scoped, now).await?,
             Some(Section::Table(index)) => {
                 let table = TABLES.get(index).copied().ok_or(StoreError::Missing("table"))?;
                 let stored = scoped.list_records_after(table, at.after, 0, BOOTSTRAP_PAGE_RECORDS).await?;
@@ -172,16 +178,19 @@ fn empty(table: &'static Table, done: u64) -> RowsPage {
     }
 }
 
-async fn agenda(scoped: &mut Scoped) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
+async fn agenda(scoped: &mut Scoped, now: ServerInstant) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
     let table = table("appointments").ok_or(StoreError::Missing("table"))?;
-    let ids = scoped.list_agenda_ahead(BOOTSTRAP_PAGE_RECORDS).await?;
+    let ids = scoped.list_agenda_ahead(BOOTSTRAP_PAGE_RECORDS, now).await?;
     let ids: Vec<Uuid> = ids.into_iter().map(|(appointment, _)| appointment).collect();
     Ok((table, scoped.list_records(table, &ids).await?, false))
 }
 
-async fn agenda_patients(scoped: &mut Scoped) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
+async fn agenda_patients(
+    scoped: &mut Scoped,
+    now: ServerInstant,
+) -> StoreResult<(&'static Table, Vec<Stored>, bool)> {
     let table = table("patients").ok_or(StoreError::Missing("table"))?;
-    let ids = scoped.list_agenda_ahead(BOOTSTRAP_PAGE_RECORDS).await?;
+    let ids = scoped.list_agenda_ahead(BOOTSTRAP_PAGE_RECORDS, now).await?;
     let mut ids: Vec<Uuid> = ids.into_iter().map(|(_, patient)| patient).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -241,7 +241,7 @@ impl Puller {
             Some(done) => done,
             None => bootstrap::count_before(&mut scoped, position).await?,
         };
-        let mut built = bootstrap::next_page(&mut scoped, position, done).await?;
+        let mut built = bootstrap::next_page(&mut scoped, position, done, self.state.clock.now()).await?;
         scoped.commit().await?;
         self.bootstrap = built.next;
         self.done = Some(built.done);

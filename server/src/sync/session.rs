@@ -9,7 +9,6 @@ use super::outbox::Outbox;
 use super::puller::{Puller, Signals};
 use super::purges;
 use super::reads;
-use crate::clock;
 use crate::merge::{Incoming, MergeError};
 use crate::set_aside;
 use crate::state::AppState;
@@ -205,11 +204,12 @@ async fn hand_over(handover: Handover, caller: &Caller, state: &AppState) -> Res
         return Err(ByeCode::Protocol);
     }
     let (store, clinic, device) = (state.store.clone(), caller.actor.clinic(), caller.hello.device);
-    let key = Arc::clone(&caller.public_key);
+    let (key, now) = (Arc::clone(&caller.public_key), state.clock.now());
     // A task of its own: a dropped socket must not cut database work in the middle.
-    let taken = tokio::spawn(async move {
-        set_aside::take(&store, clinic, device, &key, &handover.decided, clock::now()).await
-    });
+    let taken =
+        tokio::spawn(
+            async move { set_aside::take(&store, clinic, device, &key, &handover.decided, now).await },
+        );
     match taken.await {
         Ok(Ok(())) => {
             state.merger.wake(clinic);

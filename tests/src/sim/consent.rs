@@ -13,14 +13,17 @@ pub struct Event {
     given: bool,
     at_us: i64,
     expires_us: Option<i64>,
+    version: i64,
     answers: Vec<Uuid>,
 }
 
 impl Event {
     /// From its record.
     #[must_use]
-    pub fn of(id: Uuid, row: &Row, _seq: i64) -> Self {
-        let given = row.get("consent_given").as_bool().unwrap_or(false);
+    pub fn of(id: Uuid, row: &Row) -> Self {
+        // A row that names a withdrawal is one, whatever else it says.
+        let withdrawn = row.get("withdrawn_at").as_instant();
+        let given = row.get("consent_given").as_bool().unwrap_or(false) && withdrawn.is_none();
         let told = if given { row.get("consent_date") } else { row.get("withdrawn_at") };
         Self {
             id,
@@ -28,6 +31,7 @@ impl Event {
             given,
             at_us: told.as_instant().or(row.get("created_at").as_instant()).unwrap_or(0),
             expires_us: row.get("expiry_date").as_instant(),
+            version: if let Value::Int(version) = row.get("version") { *version } else { 1 },
             answers: if let Value::Uuids(ids) = row.get("seen_withdrawals") {
                 ids.clone()
             } else {
@@ -46,6 +50,20 @@ impl Consents {
         if self.0.iter().all(|known| known.id != event.id) {
             self.0.push(event);
         }
+    }
+
+    /// Whether consent to a purpose stands at an instant (µs): the newest text's longest grant that answers every
+    /// withdrawal has not ended.
+    #[must_use]
+    pub fn stand(&self, purpose: Purpose, at_us: i64) -> bool {
+        let mine: Vec<&Event> = self.0.iter().filter(|event| event.purpose == Some(purpose)).collect();
+        let answered = |grant: &Event| {
+            mine.iter().filter(|event| !event.given).all(|event| grant.answers.contains(&event.id))
+        };
+        let valid: Vec<&&Event> = mine.iter().filter(|event| event.given && answered(event)).collect();
+        let newest = valid.iter().map(|grant| grant.version).max();
+        let of_newest = valid.iter().filter(|grant| Some(grant.version) == newest);
+        of_newest.map(|grant| grant.expires_us.unwrap_or(i64::MAX)).max().is_some_and(|until| until >= at_us)
     }
 
     /// Whether something captured within an interval (µs) may be kept for a purpose.

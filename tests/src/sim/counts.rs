@@ -19,6 +19,12 @@ impl Counts {
         }
     }
 
+    /// It was met so often in all.
+    pub fn at_least(&mut self, name: &str, count: u64) {
+        let known = self.0.get(name).copied().unwrap_or(0);
+        self.add_many(name, count.saturating_sub(known));
+    }
+
     /// All of them together.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -6,14 +6,14 @@
 use super::rng::Rng;
 use neonpro_client_core::{Draft, EditRejected, Edited, Replica};
 use neonpro_contract::catalogue::{Field, Format, Kind, Lifecycle, Scope, TABLES, Table, table};
-use neonpro_contract::ids::{AuthorId, RecordId};
+use neonpro_contract::ids::{AuthorId, ClinicId, RecordId};
 use neonpro_contract::permissions::may_write;
-use neonpro_contract::time::US_PER_DAY;
 use neonpro_contract::value::{Column, instant_text};
 use neonpro_server::demo::DemoPerson;
 use serde_json::{Value as Json, json};
 
-const HOUR_US: i64 = 3_600_000_000;
+const MINUTE_US: i64 = 60_000_000;
+const HOUR_US: i64 = 60 * MINUTE_US;
 const CPFS: [&str; 4] = ["529.982.247-25", "111.444.777-35", "123.456.789-09", "390.533.447-05"];
 const MEMBERS: [&str; 5] = ["látex", "dipirona", "lidocaína", "ácido", "níquel"];
 
@@ -22,6 +22,8 @@ pub struct Hand<'a> {
     pub rng: &'a mut Rng,
     pub replica: &'a Replica,
     pub people: &'a [DemoPerson],
+    /// The other clinic of the network.
+    pub abroad: ClinicId,
     /// A word that every text of this clinic holds.
     pub canary: &'a str,
     /// What the tablet's clock says.
@@ -47,8 +49,8 @@ impl Hand<'_> {
             72..80 => self.booking(),
             80..86 => self.movement(),
             86..89 => self.registered_again(),
-            89..91 => self.membership(),
-            91..95 => self.identity(),
+            89..92 => self.referral(),
+            92..95 => self.identity(),
             _ => self.settle(),
         }
     }
@@ -209,9 +211,10 @@ impl Hand<'_> {
         ];
         let at = self.now_us - self.rng.between(0, 1_000) * 1_000_000;
         values.push((if given { "consent_date" } else { "withdrawn_at" }, json!(instant_text(at))));
-        if given && self.rng.chance(150) {
-            let days = self.rng.between(1, 60);
-            values.push(("expiry_date", json!(instant_text(self.now_us + days * US_PER_DAY))));
+        if given && self.rng.chance(200) {
+            // Some end while the world is being watched.
+            let minutes = if self.rng.chance(500) { self.rng.between(5, 40) } else { 24 * 60 };
+            values.push(("expiry_date", json!(instant_text(self.now_us + minutes * MINUTE_US))));
         }
         let author = self.author(consents, 0);
         let done = self.replica.create_record(author, consents.name, values);
@@ -246,25 +249,21 @@ impl Hand<'_> {
         self.insert(patients, values)
     }
 
-    /// Somebody joins or leaves, by an administrator's hand.
-    fn membership(&mut self) -> Option<Act> {
-        let memberships = table("clinic_professionals")?;
-        let record = self.record(memberships)?;
-        let row = self.replica.row(memberships.name, record).unwrap()?;
-        // The administrators stay: without them nobody could come back.
-        let member = row.get("professional_id").as_uuid()?;
-        let admin = neonpro_contract::catalogue::Role::Admin;
-        if self.people.iter().any(|person| person.id.0 == member && person.role == admin) {
-            return None;
+    /// Somebody is referred to the other clinic, or the care that was asked for there is over.
+    fn referral(&mut self) -> Option<Act> {
+        let referrals = table("professional_referrals")?;
+        if self.rng.chance(400) {
+            let record = self.record(referrals)?;
+            let status = *self.rng.pick(&["accepted", "completed", "cancelled"])?;
+            let author = self.author(referrals, 0);
+            let draft = Draft::new(author).put(referrals.name, record, "status", json!(status));
+            return Some(self.one(format!("referral {status}"), draft));
         }
-        let active = row.get("is_active").as_bool().unwrap_or(true);
-        // Who was sent away comes back sooner than others leave.
-        if active && self.rng.chance(600) {
-            return None;
-        }
-        let author = self.author(memberships, 0);
-        let draft = Draft::new(author).put(memberships.name, record, "is_active", json!(!active));
-        Some(self.one("change a membership".to_owned(), draft))
+        let mut values = self.values(referrals)?;
+        values.retain(|(name, _)| *name != "status");
+        values.push(("status", json!(self.rng.pick(&["pending", "accepted", "accepted"])?)));
+        values.push(("receiving_clinic_id", json!(self.abroad)));
+        self.insert(referrals, values)
     }
 
     /// Guarded fields of the first patients: this is where people disagree.

@@ -4,14 +4,17 @@
 //! fault no software can undo: the file was replaced by an older one before the server heard of the edit.
 
 use neonpro_client_core::Edited;
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::Fate;
 use neonpro_contract::ids::EditId;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// What is known of one edit.
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     pub tablet: usize,
+    pub documents: Vec<DocumentId>,
     pub held: bool,
     pub quarantined: bool,
     pub accepted: bool,
@@ -28,12 +31,14 @@ pub struct Ledger {
     /// Accepted before a restore of the server and not in the backup.
     pub missing_after_restore: BTreeSet<EditId>,
     pub restores: u64,
+    /// Reads that were in some tablet's log.
+    pub reads: BTreeSet<Uuid>,
 }
 
 impl Ledger {
     /// A tablet said that it has it.
     pub fn acknowledged(&mut self, tablet: usize, edited: &Edited) {
-        let known = Known { tablet, ..Known::default() };
+        let known = Known { tablet, documents: edited.documents.clone(), ..Known::default() };
         self.edits.insert(edited.edit, known);
     }
 
@@ -45,6 +50,18 @@ impl Ledger {
             Fate::Held { .. } => known.held = true,
             Fate::Quarantined { .. } => known.quarantined = true,
             Fate::Refused { .. } | Fate::Rebase { .. } => {}
+        }
+    }
+
+    /// Reads noted on a tablet; whether any is new.
+    pub fn read(&mut self, noted: Vec<Uuid>) -> bool {
+        noted.into_iter().fold(false, |any, read| self.reads.insert(read) || any)
+    }
+
+    /// Reads that nobody can have any more.
+    pub fn forget_reads<'a>(&mut self, gone: impl IntoIterator<Item = &'a Uuid>) {
+        for read in gone {
+            self.reads.remove(read);
         }
     }
 

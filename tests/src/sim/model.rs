@@ -5,6 +5,8 @@
 //! document is made of its changes.
 
 use super::consent::{Consents, Event};
+use super::moment;
+use super::operator::{Change, What};
 use super::world::World;
 use neonpro_contract::catalogue::{
     Kind, Lifecycle, PatientLink, Purpose, Role, Scope, TABLES, TableId, table, table_by_id,
@@ -15,10 +17,12 @@ use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_contract::permissions::{may_write, purpose};
 use neonpro_contract::row::Row;
 use neonpro_contract::time::ServerInstant;
+use neonpro_contract::value::Value;
 use neonpro_server::actor::Actor;
 use neonpro_server::store::Store;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use sqlx_core::row::Row as _;
+use sqlx_postgres::PgRow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
@@ -28,14 +32,20 @@ pub type Rows = BTreeMap<(TableId, Uuid), Row>;
 struct Merged {
     device: Uuid,
     author: Uuid,
+    seq: i64,
+    received_at: i64,
     merged_at: i64,
     envelope: Vec<u8>,
     signature: Vec<u8>,
+    /// What was merged instead of the signed changes, where these did not fit any more.
+    reissued: Option<Vec<u8>>,
 }
 
 struct Device {
     key: Vec<u8>,
     revoked_at: Option<i64>,
+    /// Who may write on it; none: every member.
+    named: Option<BTreeSet<Uuid>>,
 }
 
 struct Model {
@@ -73,12 +83,24 @@ pub async fn rebuilt(world: &mut World, clinic: usize) {
         consents: HashMap::new(),
         devices: devices(world, id).await,
     };
+    let mut admin = world.node.database.admin().await;
+    for (table, record, row) in moment::made(&mut admin, id).await {
+        model.rows.entry((table, record)).or_insert(row);
+    }
     model.begin();
     let merged = merged(world, id).await;
+    let mut changes = world.operator.of(clinic).peekable();
+    let mut found = Ok(());
     for group in merged.chunk_by(|a, b| a.merged_at == b.merged_at) {
-        if let Err(wrong) = model.group(group) {
-            return world.violated(wrong);
+        let first = group.first().map_or(0, |merged| merged.seq);
+        while let Some(change) = changes.next_if(|change| change.after < first) {
+            model.operator(change);
         }
+        found = found.and_then(|()| model.group(group));
+    }
+    changes.for_each(|change| model.operator(change));
+    if let Err(wrong) = found {
+        return world.violated(wrong);
     }
     let canonical = rows(&world.node.database.store, id).await;
     if let Err(wrong) = model.compare(&canonical).and(heads(world, id, &mut model).await) {
@@ -91,21 +113,26 @@ async fn devices(world: &World, clinic: ClinicId) -> HashMap<Uuid, Device> {
     let sql = "select id, public_key, (extract(epoch from revoked_at) * 1000000)::bigint from sync.devices \
         where clinic_id = $1";
     let rows = sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap();
-    rows.iter().map(|row| (row.get(0), Device { key: row.get(1), revoked_at: row.get(2) })).collect()
+    let device = |row: &PgRow| Device { key: row.get(1), revoked_at: row.get(2), named: None };
+    rows.iter().map(|row| (row.get(0), device(row))).collect()
 }
 
 async fn merged(world: &World, clinic: ClinicId) -> Vec<Merged> {
     let mut admin = world.node.database.admin().await;
-    let sql = "select device_id, author_id, (extract(epoch from merged_at) * 1000000)::bigint, envelope, signature \
+    let sql = "select device_id, author_id, seq, (extract(epoch from received_at) * 1000000)::bigint, \
+        (extract(epoch from merged_at) * 1000000)::bigint, envelope, signature, reissued \
         from sync.edits where clinic_id = $1 and fate = 'accepted' order by seq";
     let rows = sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap();
     rows.iter()
         .map(|row| Merged {
             device: row.get(0),
             author: row.get(1),
-            merged_at: row.get(2),
-            envelope: row.get(3),
-            signature: row.get(4),
+            seq: row.get(2),
+            received_at: row.get(3),
+            merged_at: row.get(4),
+            envelope: row.get(5),
+            signature: row.get(6),
+            reissued: row.get(7),
         })
         .collect()
 }
@@ -113,18 +140,24 @@ async fn merged(world: &World, clinic: ClinicId) -> Vec<Merged> {
 /// I2: the heads the server keeps are those of the document rebuilt.
 async fn heads(world: &World, clinic: ClinicId, model: &mut Model) -> Result<(), String> {
     let mut admin = world.node.database.admin().await;
-    let sql = "select table_id, record_id, facet, epoch, heads from sync.documents \
-        where clinic_id = $1 and live_changes > 0";
+    let sql = "select table_id, record_id, facet, epoch, coalesce(heads, ''), live_changes from sync.documents where clinic_id = $1";
     for row in sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap() {
         let id = DocumentId {
             table: TableId(row.get::<i16, _>(0).unsigned_abs()),
             record: RecordId(row.get(1)),
             facet: neonpro_contract::catalogue::FacetId(u8::try_from(row.get::<i16, _>(2)).unwrap()),
         };
-        let (epoch, told): (i32, Vec<u8>) = (row.get(3), row.get(4));
+        let (epoch, told, live): (i32, Vec<u8>, i32) = (row.get(3), row.get(4), row.get(5));
         let Some((known, document, _)) = model.documents.get_mut(&id) else {
+            if live == 0 {
+                continue;
+            }
             return Err(format!("I2: {id} has live changes and no accepted edit"));
         };
+        // Flattened since its last edit.
+        if live == 0 && *known < epoch.unsigned_abs() {
+            continue;
+        }
         let told: BTreeSet<&[u8]> = told.chunks(32).collect();
         let heads = document.heads();
         let built: BTreeSet<&[u8]> = heads.iter().map(<[u8; 32]>::as_slice).collect();
@@ -146,13 +179,13 @@ impl Model {
             .map(|((_, id), row)| (*id, row.clone()))
             .collect();
         for (id, row) in began {
-            self.consented(id, &row, 0);
+            self.consented(id, &row);
         }
     }
 
-    fn consented(&mut self, id: Uuid, row: &Row, seq: i64) {
+    fn consented(&mut self, id: Uuid, row: &Row) {
         if let Some(patient) = row.get("patient_id").as_uuid() {
-            self.consents.entry(patient).or_default().add(Event::of(id, row, seq));
+            self.consents.entry(patient).or_default().add(Event::of(id, row));
         }
     }
 
@@ -163,6 +196,30 @@ impl Model {
             self.edit(merged, &before)?;
         }
         Ok(())
+    }
+
+    /// What an operator changed beside the edits.
+    fn operator(&mut self, change: &Change) {
+        match &change.what {
+            What::People { device, named } => {
+                if let Some(device) = self.devices.get_mut(device) {
+                    device.named.clone_from(named);
+                }
+            }
+            What::Membership { person, role, .. } => {
+                let memberships = table("clinic_professionals").unwrap();
+                for ((of, _), row) in &mut self.rows {
+                    let theirs =
+                        *of == memberships.id && row.get("professional_id").as_uuid() == Some(*person);
+                    if theirs && row.get("retired_at").is_null() {
+                        put(row, "is_active", Value::Bool(role.is_some()));
+                        if let Some(role) = role {
+                            put(row, "role", Value::Text(role.name().to_owned()));
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Who may do what, by the memberships of the moment.
@@ -191,10 +248,16 @@ impl Model {
         if UnparsedPublicKey::new(&ED25519, &device.key).verify(&message, &merged.signature).is_err() {
             return Err("I8: an accepted edit without a valid signature".to_owned());
         }
-        if device.revoked_at.is_some_and(|at| at <= merged.merged_at) {
+        // One that waited on the server came while its device was active and granted to its author.
+        if device.revoked_at.is_some_and(|at| at <= merged.received_at) {
             return Err(format!("I8: an edit of {} was accepted after its revocation", merged.device));
         }
-        let envelope = decode_envelope(&merged.envelope).ok_or("I8: an accepted edit that does not read")?;
+        let waited = merged.received_at < merged.merged_at;
+        if !waited && device.named.as_ref().is_some_and(|people| !people.contains(&merged.author)) {
+            return Err(format!("I8: {} may not write on {}", merged.author, merged.device));
+        }
+        let content = merged.reissued.as_ref().unwrap_or(&merged.envelope);
+        let envelope = decode_envelope(content).ok_or("I8: an accepted edit that does not read")?;
         for change in &envelope.changes {
             let id = change.document;
             let of = id.table().ok_or("I8: an accepted edit of no table")?;
@@ -244,8 +307,7 @@ impl Model {
         let row = row.clone();
         self.documents.insert(id, (epoch, document, clamps));
         if of.name == "data_consent_records" {
-            // Its number is unknown here; "not before anything seen" is what counts.
-            self.consented(id.record.0, &row, i64::MAX);
+            self.consented(id.record.0, &row);
         }
         self.consent(envelope, id, &row)
     }
@@ -283,8 +345,7 @@ impl Model {
     /// I13.
     fn compare(&self, canonical: &Rows) -> Result<(), String> {
         let documented = |key: &&(TableId, Uuid)| {
-            table_by_id(key.0)
-                .is_some_and(|table| table.lifecycle != Lifecycle::Server && table.name != "inventory_alerts")
+            table_by_id(key.0).is_some_and(|table| table.lifecycle != Lifecycle::Server)
         };
         let (built, kept): (BTreeSet<_>, BTreeSet<_>) =
             (self.rows.keys().filter(documented).collect(), canonical.keys().filter(documented).collect());
@@ -315,4 +376,9 @@ impl Model {
 
 fn built_name(table: TableId) -> &'static str {
     table_by_id(table).map_or("?", |table| table.name)
+}
+
+fn put(row: &mut Row, field: &str, value: Value) {
+    let (index, _) = row.table().field(field).unwrap();
+    row.set_at(index, value);
 }

@@ -39,6 +39,8 @@ pub struct Tablet {
     pub tick_us: Option<i64>,
     pub work_due: usize,
     pub revoked: bool,
+    /// Its app speaks another version of the protocol.
+    pub other_version: bool,
     /// A second app with the same identity.
     pub is_clone: bool,
     /// Neither direction of its line lets anything through before.
@@ -61,11 +63,12 @@ fn key() -> ReplicaKey {
 }
 
 /// PKCS#8 of an Ed25519 key made from a seed (RFC 8410).
-fn signing_key(seed: [u8; 32]) -> SigningKey {
+#[must_use]
+pub fn signing_key(seed: [u8; 32]) -> Vec<u8> {
     let mut pkcs8 =
         vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     pkcs8.extend(seed);
-    SigningKey::from_pkcs8(&pkcs8).unwrap()
+    pkcs8
 }
 
 impl Tablet {
@@ -91,7 +94,7 @@ impl Tablet {
             audience,
             server_url: "https://127.0.0.1:1".to_owned(),
             pin: [0; 32],
-            signing_key: signing_key(clock.random()),
+            signing_key: SigningKey::from_pkcs8(&signing_key(clock.random())).unwrap(),
         };
         let dir = dir.join(name);
         std::fs::create_dir_all(&dir).unwrap();
@@ -113,6 +116,7 @@ impl Tablet {
             tick_us: None,
             work_due: 0,
             revoked: false,
+            other_version: false,
             is_clone: false,
             up_open_us: 0,
             down_open_us: 0,
@@ -236,13 +240,29 @@ impl Tablet {
     #[must_use]
     pub fn intents(&self) -> BTreeMap<EditId, i64> {
         let sql = "SELECT uuid_text(edit), state FROM sync_intent ORDER BY n";
-        let found = self.replica.query(sql, &[], 100_000);
+        let found = self.replica.capturing().query(sql, &[], 100_000);
         let rows = match found {
             Ok(found) => found.rows,
             Err(ReplicaError::Closed) => Vec::new(),
             Err(error) => panic!("{error:?}"),
         };
         rows.iter().map(|row| (row[0].as_str().unwrap().parse().unwrap(), row[1].as_i64().unwrap())).collect()
+    }
+
+    /// Reads in its log that the server has not confirmed.
+    #[must_use]
+    pub fn untold_reads(&self) -> Vec<Uuid> {
+        let sql = "SELECT uuid_text(id) FROM sync_read ORDER BY n";
+        let found = self.replica.capturing().query(sql, &[], 100_000).unwrap();
+        found.rows.iter().map(|row| row[0].as_str().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Records with an edit that waits for something on the server and is shown meanwhile.
+    #[must_use]
+    pub fn held_records(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT uuid_text(c.record) FROM sync_change c JOIN sync_intent i ON i.n = c.n WHERE i.state = 3";
+        let found = self.replica.capturing().query(sql, &[], 100_000).unwrap();
+        found.rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
     }
 
     /// Edits that wait to be sent.

@@ -50,6 +50,19 @@ impl Time {
         until
     }
 
+    /// When somebody's wait is over next (µs since the world began).
+    #[must_use]
+    pub fn next_us(&self) -> Option<i64> {
+        let mut inner = self.0.lock().unwrap();
+        while let Some(first) = inner.waiting.first_entry() {
+            if !first.get().is_closed() {
+                return Some(first.key().0);
+            }
+            first.remove();
+        }
+        None
+    }
+
     /// Lets time pass and says how many waited for that.
     pub fn pass(&self, at_us: i64) -> usize {
         let mut inner = self.0.lock().unwrap();

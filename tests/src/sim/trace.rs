@@ -1,6 +1,6 @@
 //! What happened, as lines: the last ones for a person, a running hash for the comparison of two runs.
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 use std::collections::VecDeque;
 
 /// Lines kept for a person.
@@ -34,6 +34,17 @@ impl Trace {
         self.tail.push_back(line);
         if self.tail.len() > TAIL {
             self.tail.pop_front();
+        }
+    }
+
+    /// Takes bytes on a line into the hash. A person sees their length and the beginning of their own hash.
+    pub fn bytes(&mut self, what: &str, bytes: &[u8]) {
+        let hash = digest(&SHA256, bytes);
+        self.context.update(what.as_bytes());
+        self.context.update(hash.as_ref());
+        if self.echo {
+            let short: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+            eprintln!("             | {what} {} bytes {short}", bytes.len());
         }
     }
 

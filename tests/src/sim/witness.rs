@@ -1,42 +1,42 @@
 //! What is looked at while things happen: bytes on the line, and a tablet after each piece of work.
 
+use super::apart;
 use super::world::World;
 use neonpro_client_core::Edited;
-use neonpro_contract::fate::{Code, Fate};
-use neonpro_contract::wire::{Frame, unpack};
+use neonpro_contract::fate::Fate;
+use neonpro_contract::wire::{EditFate, Frame, Hello, unpack};
+
+/// Bytes on the line are part of the trace, but for what rests on a challenge's nonce: that is the machine's own chance, as
+/// it must be, and nothing but the signature over it depends on it.
+pub fn sent(world: &mut World, direction: &str, tablet: usize, bytes: &[u8]) {
+    let Ok(frame) = Frame::decode(bytes) else { return };
+    let what = format!("{direction} {} {}", world.tablets[tablet].name, frame.name());
+    match frame {
+        Frame::Challenge(_) => world.trace.bytes(&what, &[]),
+        Frame::Hello(hello) => {
+            let unsigned = Hello { signature: Vec::new().into(), ..hello };
+            world.trace.bytes(&what, &Frame::Hello(unsigned).encode());
+        }
+        _ => world.trace.bytes(&what, bytes),
+    }
+}
 
 /// A frame the server sent to a tablet: nothing of another clinic may be in it.
 pub fn frame(world: &mut World, tablet: usize, bytes: &[u8]) {
     let Ok(frame) = Frame::decode(bytes) else {
         return world.violated("the server sent bytes that are no frame".to_owned());
     };
+    apart::frame(world, tablet, &frame, bytes);
     let body = match &frame {
-        Frame::Page(page) => unpack(&page.body),
-        Frame::Rows(rows) => unpack(&rows.body),
-        Frame::Repair(repair) => unpack(&repair.body),
-        _ => Ok(Vec::new()),
+        Frame::Page(page) => unpack(&page.body).unwrap_or_default(),
+        Frame::Rows(rows) => unpack(&rows.body).unwrap_or_default(),
+        _ => Vec::new(),
     };
-    let body = body.unwrap_or_default();
     let own = world.tablets[tablet].clinic;
-    for clinic in (0..world.canaries.len()).filter(|clinic| *clinic != own) {
-        let canary = world.canaries[clinic].as_bytes();
-        if contains(bytes, canary) || contains(&body, canary) {
-            let what = format!(
-                "I7: {} got bytes of clinic {clinic} in a {}",
-                world.tablets[tablet].name,
-                frame.name()
-            );
-            world.violated(what);
-        }
-    }
-    if contains(&body, world.canaries[own].as_bytes()) {
+    if apart::contains(&body, world.canaries[own].as_bytes()) {
         world.reached.add("canary seen by its own clinic");
     }
     tell(world, tablet, &frame);
-}
-
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|window| window == word)
 }
 
 fn tell(world: &mut World, tablet: usize, frame: &Frame) {
@@ -48,8 +48,7 @@ fn tell(world: &mut World, tablet: usize, frame: &Frame) {
                 if let Some(edit) = answer.edit {
                     world.ledger.told(edit, &answer.fate);
                 }
-                let code = answer.fate.set_aside().map_or("", Code::as_str);
-                words.push(format!("{} {code}", answer.fate.as_str()).trim().to_owned());
+                words.push(told(world, answer));
                 note_fate(world, &answer.fate);
             }
             world.note(&format!("{name} is told {}", words.join(", ")));
@@ -70,6 +69,15 @@ fn tell(world: &mut World, tablet: usize, frame: &Frame) {
     }
 }
 
+/// A fate in words; of one that is set aside also what it was about.
+fn told(world: &World, answer: &EditFate) -> String {
+    let Some(code) = answer.fate.set_aside() else { return answer.fate.as_str().to_owned() };
+    let known = answer.edit.and_then(|edit| world.ledger.edits.get(&edit));
+    let documents: Vec<String> =
+        known.iter().flat_map(|known| &known.documents).map(ToString::to_string).collect();
+    format!("{} {} ({})", answer.fate.as_str(), code.as_str(), documents.join(" "))
+}
+
 fn note_fate(world: &mut World, fate: &Fate) {
     let name = match fate {
         Fate::Accepted { .. } => "fate accepted".to_owned(),
@@ -85,8 +93,8 @@ fn note_fate(world: &mut World, fate: &Fate) {
 /// An edit was just acknowledged: its author must see it.
 pub fn written(world: &mut World, tablet: usize, edited: &Edited) {
     for changed in &edited.records {
-        let shown = world.tablets[tablet].replica.row(changed.table, changed.id).unwrap();
-        if shown.as_ref() != Some(&changed.row) {
+        let shown = world.tablets[tablet].replica.look_at(changed.table, changed.id).unwrap();
+        if shown.map(|shown| shown.row).as_ref() != Some(&changed.row) {
             let what =
                 format!("I5: {} does not show its own edit of {}", world.tablets[tablet].name, changed.table);
             world.violated(what);
@@ -114,6 +122,14 @@ pub fn after_work(world: &mut World, tablet: usize) {
             world.reached.add("rebase with three or more edits after the one set aside");
         }
         world.note(&format!("{name} takes generation {}", status.generation));
+    }
+    // Slow, so only for somebody who watches: where a sum parts from what is stored, the piece of work is to blame.
+    if world.trace.echo {
+        let replica = &world.tablets[tablet].replica;
+        let (kept, summed) = (replica.digest().unwrap(), replica.recompute_digest().unwrap());
+        if kept != summed {
+            world.violated(format!("the digest of {name} is {kept:?}, its documents sum up to {summed:?}"));
+        }
     }
     let known = &mut world.tablets[tablet];
     known.cursor = status.cursor;

@@ -3,29 +3,39 @@
 //! Everything runs on one thread. An event is finished before the next begins: after each, the world waits until the
 //! server has nothing left to do, so that the same seed gives the same trace. The server waits by the world's clock, too.
 
+mod engine;
 mod healing;
+mod traffic;
 
+use super::Settings;
+use super::acts::Stall;
+use super::apart::{self, Crossed};
 use super::counts::Counts;
-use super::faults::{Fault, Hazard};
 use super::ledger::Ledger;
-use super::line::{self, Connection};
+use super::line::Connection;
 use super::model::{self, Rows};
 use super::node::Node;
+use super::operator::Operator;
 use super::rng::Rng;
 use super::tablet::Tablet;
 use super::trace::Trace;
-use super::{Settings, witness};
 use axum::extract::ws::Message;
-use neonpro_client_core::{Happening, Wish};
+use neonpro_client_core::Happening;
 use neonpro_contract::permissions::Audience;
+use neonpro_contract::time::ServerInstant;
 use neonpro_contract::wire::Frame;
-use std::collections::BTreeMap;
+use neonpro_server::jobs::settle_shares;
+use std::collections::{BTreeMap, BTreeSet};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// Idle looks in a row after which the server has nothing left to do. One task hands over to the next within a few.
 const IDLE_LOOKS: u32 = 30;
-/// How long an attempt over a broken line takes to fail, µs.
-const CONNECT_FAILS_US: i64 = 12_000_000;
+
+/// Pause between rounds of upkeep (`server/src/jobs.rs`), µs.
+const UPKEEP_US: i64 = 300_000_000;
+/// How long a notification takes, µs.
+const NOTIFIED_US: i64 = 50_000;
 
 /// Something that will happen.
 pub enum Event {
@@ -47,6 +57,14 @@ pub enum Event {
     Online { tablet: usize },
     /// A tablet's line breaks for a moment.
     Flap { tablet: usize },
+    /// The server reads again.
+    StallOver,
+    /// A round of the server's upkeep is due.
+    Upkeep { life: u64 },
+    /// A clinic moved: what it shares is looked at.
+    Shares { clinic: usize },
+    /// A tablet gets the right version of the app.
+    Updated { tablet: usize },
 }
 
 /// The world of one seed.
@@ -65,6 +83,12 @@ pub struct World {
     pub faults: Counts,
     pub transitions: Counts,
     pub ledger: Ledger,
+    pub operator: Operator,
+    pub stall: Stall,
+    /// Records that reached a clinic with the other one's word in them, to be looked up.
+    pub crossed: BTreeSet<Crossed>,
+    /// Clinics that moved and have not been looked at.
+    moving: BTreeSet<usize>,
     /// Faults happen.
     pub chaos: bool,
     /// What was found wrong.
@@ -84,7 +108,7 @@ impl World {
             Some(place) => TempDir::new_in(place).unwrap(),
             None => TempDir::new().unwrap(),
         };
-        let node = Node::start(dir.path()).await;
+        let node = Node::start(dir.path(), Uuid::from_u128(u128::from(rng.number()))).await;
         let mut tablets = Vec::new();
         let mut canaries = Vec::new();
         for (clinic, count) in [(0usize, 4usize), (1, 2)] {
@@ -117,6 +141,10 @@ impl World {
             faults: Counts::default(),
             transitions: Counts::default(),
             ledger: Ledger::default(),
+            operator: Operator::default(),
+            stall: Stall::default(),
+            crossed: BTreeSet::new(),
+            moving: BTreeSet::new(),
             chaos: false,
             wrong: None,
             beginning,
@@ -124,6 +152,8 @@ impl World {
             _dir: dir,
         };
         world.trace.echo = settings.echo;
+        let life = world.node.life;
+        world.schedule(0, Event::Upkeep { life });
         for tablet in 0..world.tablets.len() {
             world.go_online(tablet);
         }
@@ -148,30 +178,34 @@ impl World {
     /// Lets everything happen up to an instant (µs since the world began), or until something is wrong.
     pub async fn run_until(&mut self, until_us: i64) {
         while self.wrong.is_none() {
-            let Some((&(at_us, _), _)) = self.queue.first_key_value() else { break };
-            if at_us > until_us {
-                break;
-            }
-            let Some((_, event)) = self.queue.pop_first() else { break };
+            let event_us = self.queue.first_key_value().map(|(&(at_us, _), _)| at_us);
+            let due_us = self.node.time.next_us().map(|at_us| at_us.max(self.now_us));
+            let next_us = event_us.into_iter().chain(due_us).min();
+            let Some(at_us) = next_us.filter(|at_us| *at_us <= until_us) else { break };
             self.pass(at_us).await;
-            self.happen(event).await;
-            self.settle().await;
-            self.put_on_the_way();
+            if event_us == Some(at_us)
+                && let Some((_, event)) = self.queue.pop_first()
+            {
+                self.happen(event).await;
+                self.settled_and_sent().await;
+            }
         }
         self.pass(until_us.max(self.now_us)).await;
-        self.settle().await;
-        self.put_on_the_way();
     }
 
-    /// Moves time; what the server waits for by time becomes due.
+    /// Moves time; what the server waits for by time becomes due: everything of one instant together.
     async fn pass(&mut self, at_us: i64) {
-        if at_us <= self.now_us {
-            return;
+        self.now_us = self.now_us.max(at_us);
+        if self.node.pass(self.now_us).await > 0 {
+            self.settled_and_sent().await;
         }
-        self.now_us = at_us;
-        if self.node.time.pass(at_us) > 0 {
-            self.settle().await;
-            self.put_on_the_way();
+    }
+
+    pub(super) async fn settled_and_sent(&mut self) {
+        self.settle().await;
+        self.put_on_the_way();
+        if !self.crossed.is_empty() {
+            apart::looked_up(self).await;
         }
     }
 
@@ -192,16 +226,53 @@ impl World {
             Event::Down { connection, message } => self.arrive_down(connection, message),
             Event::Act => super::acts::act(self).await,
             Event::ServerUp if self.node.state().is_none() => {
-                self.node.up();
+                self.server_up();
                 self.note("server is up");
             }
+            Event::StallOver => self.stall_over().await,
+            Event::Upkeep { life } if self.node.life == life && self.node.state().is_some() => {
+                self.node.keep_up().await;
+                self.schedule(UPKEEP_US, Event::Upkeep { life });
+                for clinic in 0..self.canaries.len() {
+                    self.moved(clinic);
+                }
+            }
+            Event::Shares { clinic } => self.settle_shares(clinic).await,
+            Event::Updated { tablet } => super::acts::updated(self, tablet),
             Event::Online { tablet } => self.go_online(tablet),
             Event::Flap { tablet } => {
                 if let Some(id) = self.tablets[tablet].connection {
                     self.cut(id);
                 }
             }
-            Event::Tick { .. } | Event::Work { .. } | Event::ServerUp => {}
+            Event::Tick { .. } | Event::Work { .. } | Event::ServerUp | Event::Upkeep { .. } => {}
+        }
+    }
+
+    /// The server starts, and its upkeep with it.
+    pub fn server_up(&mut self) {
+        self.node.up();
+        self.moving.clear();
+        let life = self.node.life;
+        self.schedule(0, Event::Upkeep { life });
+    }
+
+    /// A clinic moved: the server's nodes are told a moment later.
+    pub fn moved(&mut self, clinic: usize) {
+        if self.moving.insert(clinic) {
+            self.schedule(NOTIFIED_US, Event::Shares { clinic });
+        }
+    }
+
+    async fn settle_shares(&mut self, clinic: usize) {
+        self.moving.remove(&clinic);
+        let Some(state) = self.node.state() else { return };
+        let (from, now) = (self.node.clinics()[clinic].id, ServerInstant(self.node.at_us(self.now_us)));
+        let told = settle_shares(&state.store, from, now).await.unwrap();
+        for clinic in told {
+            self.reached.add("share told to another clinic");
+            self.note("a share was told");
+            state.merger.wake(clinic);
         }
     }
 
@@ -222,251 +293,6 @@ impl World {
             connection.answers += answers as u64;
             connection.ended || connection.answers >= connection.pushes
         })
-    }
-
-    /// What the sessions have sent goes on its way to the tablets.
-    fn put_on_the_way(&mut self) {
-        let ids: Vec<u64> = self.connections.keys().copied().collect();
-        for id in ids {
-            if let Some(connection) = self.connections.get_mut(&id)
-                && connection.is_gone()
-            {
-                connection.out.clear();
-                if connection.ended {
-                    self.connections.remove(&id);
-                }
-                continue;
-            }
-            while let Some(connection) = self.connections.get_mut(&id) {
-                let tablet = connection.tablet;
-                let Some(message) = connection.out.pop_front() else { break };
-                if let Message::Binary(bytes) = &message {
-                    witness::frame(self, tablet, bytes);
-                }
-                self.send_down(id, Some(message));
-            }
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
-            if connection.ended && !connection.closing {
-                connection.closing = true;
-                self.send_down(id, None);
-            }
-        }
-    }
-
-    fn send_down(&mut self, id: u64, message: Option<Message>) {
-        let Some(connection) = self.connections.get(&id).filter(|connection| !connection.is_gone()) else {
-            return;
-        };
-        let tablet = connection.tablet;
-        let hazard = if message.is_some() { Hazard::draw(self) } else { Hazard::none() };
-        if hazard.fault == Some(Fault::Cut) {
-            return self.cut(id);
-        }
-        if hazard.fault == Some(Fault::Lost) {
-            // Half-open: the server believes it sent it, and nothing after it arrives either.
-            if let Some(connection) = self.connections.get_mut(&id) {
-                connection.deaf_tablet = true;
-            }
-        }
-        let now_us = self.now_us;
-        let (latency, open_us) = (self.tablets[tablet].latency_us, self.tablets[tablet].down_open_us);
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        if connection.deaf_tablet {
-            return;
-        }
-        let at_us = (now_us + latency + hazard.delay_us).max(open_us).max(connection.last_down_us + 1);
-        connection.last_down_us = at_us;
-        let message = message.map(|message| hazard.spoil(message));
-        if let (Some(again), Some(Fault::Twice)) = (&message, hazard.fault) {
-            let again = again.clone();
-            self.schedule(at_us - now_us, Event::Down { connection: id, message: Some(again) });
-        }
-        self.schedule(at_us - now_us, Event::Down { connection: id, message });
-    }
-
-    fn send_up(&mut self, id: u64, message: Option<Message>) {
-        let Some(connection) = self.connections.get(&id).filter(|connection| !connection.is_gone()) else {
-            return;
-        };
-        let tablet = connection.tablet;
-        let hazard = if message.is_some() { Hazard::draw(self) } else { Hazard::none() };
-        if hazard.fault == Some(Fault::Cut) {
-            return self.cut(id);
-        }
-        let now_us = self.now_us;
-        let (latency, open_us) = (self.tablets[tablet].latency_us, self.tablets[tablet].up_open_us);
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        if hazard.fault == Some(Fault::Lost) {
-            connection.deaf_server = true;
-        }
-        if connection.deaf_server {
-            return;
-        }
-        let at_us = (now_us + latency + hazard.delay_us).max(open_us).max(connection.last_up_us + 1);
-        connection.last_up_us = at_us;
-        let message = message.map(|message| hazard.spoil(message));
-        if let (Some(again), Some(Fault::Twice)) = (&message, hazard.fault) {
-            let again = again.clone();
-            self.schedule(at_us - now_us, Event::Up { connection: id, message: Some(again) });
-        }
-        self.schedule(at_us - now_us, Event::Up { connection: id, message });
-    }
-
-    /// The line breaks: both ends notice at once, and what was on the way is lost.
-    pub fn cut(&mut self, id: u64) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let tablet = connection.tablet;
-        connection.hang_up();
-        if self.tablets[tablet].connection == Some(id) {
-            self.tablets[tablet].connection = None;
-            self.tell(tablet, Happening::Disconnected);
-        }
-    }
-
-    fn arrive_up(&mut self, id: u64, message: Option<Message>) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let tablet = connection.tablet;
-        match message {
-            None => {
-                connection.hang_up();
-            }
-            Some(Message::Ping(_)) => {
-                connection.deliver(Message::Ping(Vec::new().into()));
-                self.send_down(id, Some(Message::Pong(Vec::new().into())));
-            }
-            Some(message) => {
-                if let Message::Binary(bytes) = &message
-                    && let Ok(Frame::Push(push)) = Frame::decode(bytes)
-                {
-                    connection.pushes += 1;
-                    let what = format!("{} pushes {}", self.tablets[tablet].name, push.edits.len());
-                    connection.deliver(message);
-                    return self.note(&what);
-                }
-                connection.deliver(message);
-            }
-        }
-    }
-
-    fn arrive_down(&mut self, id: u64, message: Option<Message>) {
-        let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.is_gone())
-        else {
-            return;
-        };
-        let tablet = connection.tablet;
-        if message.is_none() {
-            connection.hang_up();
-        }
-        let current = self.tablets[tablet].connection == Some(id);
-        match message {
-            None => {
-                if current {
-                    self.tablets[tablet].connection = None;
-                    self.tell(tablet, Happening::Disconnected);
-                }
-            }
-            Some(_) if !current => {}
-            Some(Message::Binary(bytes)) => self.tell(tablet, Happening::Message(bytes.to_vec())),
-            Some(Message::Close(_)) => {}
-            Some(_) => self.tell(tablet, Happening::Pong),
-        }
-    }
-
-    fn opened(&mut self, tablet: usize) {
-        let known = &self.tablets[tablet];
-        let blocked = known.up_open_us > self.now_us || known.down_open_us > self.now_us;
-        let Some(state) = self.node.state().filter(|_| !blocked) else {
-            return self.tell(tablet, Happening::ConnectFailed);
-        };
-        self.next_connection += 1;
-        let id = self.next_connection;
-        let (connection, socket) = line::open(tablet);
-        self.connections.insert(id, connection);
-        self.tablets[tablet].connection = Some(id);
-        tokio::spawn(neonpro_server::sync::session::run(socket, state));
-    }
-
-    /// Tells a tablet's engine something and does what it wants.
-    pub fn tell(&mut self, tablet: usize, happening: Happening) {
-        let (now_us, now_ms) = (self.node.at_us(self.now_us), self.now_ms());
-        let known = &mut self.tablets[tablet];
-        known.look_at_clock(now_us);
-        let wishes = known.engine.happens(happening, now_ms);
-        self.fulfil(tablet, wishes);
-    }
-
-    fn work(&mut self, tablet: usize) {
-        let (now_us, now_ms) = (self.node.at_us(self.now_us), self.now_ms());
-        let known = &mut self.tablets[tablet];
-        known.work_due = known.work_due.saturating_sub(1);
-        known.look_at_clock(now_us);
-        let place = self.rng.below(known.engine.waiting_work());
-        let wishes = known.engine.work(place, now_ms);
-        witness::after_work(self, tablet);
-        self.fulfil(tablet, wishes);
-    }
-
-    fn now_ms(&self) -> u64 {
-        (self.now_us / 1_000).unsigned_abs()
-    }
-
-    fn fulfil(&mut self, tablet: usize, wishes: Vec<Wish>) {
-        for wish in wishes {
-            match wish {
-                Wish::Connect => {
-                    let known = &mut self.tablets[tablet];
-                    known.attempt += 1;
-                    let (life, attempt) = (known.life, known.attempt);
-                    let broken = known.up_open_us.max(known.down_open_us) > self.now_us + known.latency_us;
-                    let in_us = if broken { CONNECT_FAILS_US } else { known.latency_us * 3 };
-                    self.schedule(in_us, Event::Opened { tablet, life, attempt });
-                }
-                Wish::Disconnect => {
-                    let known = &mut self.tablets[tablet];
-                    known.attempt += 1;
-                    if let Some(id) = known.connection.take() {
-                        self.send_up(id, None);
-                    }
-                }
-                Wish::Send(bytes) => {
-                    if let Some(id) = self.tablets[tablet].connection {
-                        self.send_up(id, Some(Message::Binary(bytes.into())));
-                    }
-                }
-                Wish::Ping => {
-                    if let Some(id) = self.tablets[tablet].connection {
-                        self.send_up(id, Some(Message::Ping(Vec::new().into())));
-                    }
-                }
-            }
-        }
-        self.look_ahead(tablet);
-    }
-
-    /// Puts what the engine waits for into the queue.
-    fn look_ahead(&mut self, tablet: usize) {
-        let known = &self.tablets[tablet];
-        let life = known.life;
-        for _ in known.work_due..known.engine.waiting_work() {
-            let slow = self.chaos && self.rng.chance(15);
-            let in_us =
-                if slow { self.rng.between(200_000, 3_000_000) } else { self.rng.between(200, 4_000) };
-            if slow {
-                self.faults.add("slow storage");
-            }
-            self.schedule(in_us, Event::Work { tablet, life });
-        }
-        let known = &mut self.tablets[tablet];
-        known.work_due = known.engine.waiting_work();
-        let due_us =
-            known.engine.deadline_ms().map(|at| i64::try_from(at).unwrap_or(i64::MAX / 2_000) * 1_000);
-        // An earlier tick does no harm: the engine looks at its deadline again.
-        if let Some(due_us) = due_us
-            && known.tick_us.is_none_or(|at| at > due_us)
-        {
-            known.tick_us = Some(due_us);
-            self.schedule(due_us - self.now_us, Event::Tick { tablet, life });
-        }
     }
 }
 

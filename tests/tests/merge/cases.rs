@@ -35,6 +35,26 @@ async fn different_fields_of_one_patient_both_survive() {
 }
 
 #[tokio::test]
+async fn a_record_begun_by_two_edits_of_one_push_keeps_what_both_wrote() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let doctor = world.person(0, Role::Professional);
+    let (mut a, patient) = (world.device(clinic).await, fresh_id(now()));
+    let (identity, health) = (document("patients", patient, 0), document("patients", patient, 1));
+    let edits = vec![
+        a.edit(doctor, &[(identity, true, vec![put("name", json!("Ana Prova"))])]),
+        a.edit(doctor, &[(health, false, vec![add("allergies", "látex")])]),
+    ];
+    let fates = world.push(clinic, edits).await;
+    assert!(accepted(&fates), "{fates:?}");
+    // What builds on the first of them fits: it is part of the document, not of the row alone.
+    let later = a.edit(doctor, &[(identity, false, vec![put("phone", json!("+5511900000003"))])]);
+    let fates = world.push(clinic, vec![later]).await;
+    assert!(accepted(&fates), "{fates:?}");
+    world.assert_digest(clinic).await;
+}
+
+#[tokio::test]
 async fn two_values_of_a_guarded_field_open_an_item_that_a_later_edit_settles() {
     let world = World::new().await;
     let clinic = world.clinic(0).id;

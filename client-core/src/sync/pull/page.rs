@@ -177,6 +177,11 @@ fn apply_own(
     }
     if let Ok(table) = table_of(&document) {
         let record = batch.record(&tx.sql, table, document.record)?;
+        if !record.existed && record.stamp.feed_seq.is_none() {
+            // Merged while everything was fetched again, after its table had passed: swept away, and to be fetched.
+            tx.meta.repair = true;
+            return Ok(false);
+        }
         // The fate told the number of the edit's last entry; this is the document's own.
         if record.stamp.feed_seq <= Some(seq) || record.stamp.feed_seq == stored.seq {
             record.stamp.feed_seq = Some(seq);

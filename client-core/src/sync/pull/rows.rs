@@ -222,7 +222,7 @@ fn sweep(tx: &mut Tx<'_>, now_us: i64) -> Result<BTreeSet<DocumentId>, ReplicaEr
             let primary = DocumentId { table: table.id, record: id, facet: FacetId(0) };
             let working = batch.document(&tx.sql, primary)?;
             if working.is_counted() {
-                working.withdraw()?;
+                working.lose()?;
                 swept.extend(table.facet_ids().map(|facet| DocumentId { facet, ..primary }));
             }
         }

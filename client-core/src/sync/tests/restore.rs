@@ -2,6 +2,9 @@
 
 use crate::Draft;
 use crate::testing::world::{ANA, ASSISTANT, server, synced};
+use neonpro_contract::fate::{Code, Fate};
+use neonpro_contract::value::Value;
+use neonpro_contract::wire::Frame;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -69,4 +72,81 @@ fn a_clock_that_jumped_drops_nothing_a_restored_server_may_lack() {
         tablet.sync(&mut restored);
     }
     assert_eq!(restored.row("patients", ANA).get("phone").as_text(), Some("antes do salto"));
+}
+
+#[test]
+fn what_a_server_said_of_a_record_before_it_was_restored_does_not_outlive_it() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let record = tablet.replica.edit(draft).unwrap().record().unwrap();
+    tablet.sync(&mut current);
+    current.derive("patients", record, "duplicate_of", Value::Uuid(Uuid::from_u128(77)));
+    tablet.sync(&mut current);
+    assert!(!tablet.replica.row("patients", record).unwrap().unwrap().get("duplicate_of").is_null());
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert!(tablet.replica.row("patients", record).unwrap().unwrap().get("duplicate_of").is_null());
+    tablet.assert_equal(&restored);
+}
+
+#[test]
+fn a_record_a_restored_server_does_not_take_again_goes_with_its_edit() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let created = tablet.replica.edit(draft).unwrap();
+    let record = created.record().unwrap();
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    let fate = Fate::Quarantined { code: Code::ConsentWithdrawn };
+    let again = created.edit;
+    restored.policy = Box::new(move |envelope| (envelope.edit == again).then(|| fate.clone()));
+    // Everything is fetched anew before the edit is pushed again.
+    while tablet.open(&restored).start_over {}
+    tablet.pull(&restored, 4);
+    assert!(tablet.replica.row("patients", record).unwrap().is_some(), "it waits, and is shown");
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+    }
+    assert_eq!(tablet.replica.attention().unwrap().len(), 1);
+    assert!(tablet.replica.row("patients", record).unwrap().is_none());
+    tablet.assert_equal(&restored);
+}
+
+#[test]
+fn a_record_merged_again_after_its_table_was_fetched_is_fetched_and_leaves_no_empty_row() {
+    let mut current = server();
+    let tablet = synced(1, &mut current);
+    let draft = Draft::new(ASSISTANT).create("patients", [("name", json!("Depois"))]);
+    let record = tablet.replica.edit(draft).unwrap().record().unwrap();
+    tablet.sync(&mut current);
+    let mut restored = server();
+    restored.epoch = Uuid::from_u128(2);
+    while tablet.open(&restored).start_over {}
+    let audience = tablet.replica.identity().audience;
+    let (mut pages, mut position) = (Vec::new(), None);
+    loop {
+        let page = restored.rows_page(position, audience);
+        position = page.next;
+        pages.push(page);
+        if position.is_none() {
+            break;
+        }
+    }
+    tablet.push(&mut restored, 10, 1);
+    for page in pages {
+        tablet.receive(Frame::Rows(page));
+    }
+    tablet.assert_digest();
+    for _ in 0..3 {
+        tablet.sync(&mut restored);
+        tablet.assert_digest();
+    }
+    assert_eq!(tablet.text("patients", record, "name").as_deref(), Some("Depois"));
+    tablet.assert_equal(&restored);
 }

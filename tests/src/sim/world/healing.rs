@@ -1,7 +1,7 @@
 //! Lines and tablets put on, put off, broken and made whole again.
 
 use super::super::line::Connection;
-use super::World;
+use super::{Event, World};
 use neonpro_client_core::Happening;
 
 impl World {
@@ -18,7 +18,7 @@ impl World {
     /// The faults end: lines are whole, the server is up, everybody is online. What is late arrives now.
     pub fn heal(&mut self) {
         if self.node.state().is_none() {
-            self.node.up();
+            self.server_up();
         }
         for tablet in &mut self.tablets {
             tablet.up_open_us = 0;
@@ -36,7 +36,11 @@ impl World {
             self.cut(id);
         }
         for tablet in 0..self.tablets.len() {
+            super::super::acts::updated(self, tablet);
             self.go_online(tablet);
+        }
+        if self.stall.is_on {
+            self.schedule(0, Event::StallOver);
         }
     }
 

@@ -1,0 +1,44 @@
+//! Simulated worlds, a few of them, short: enough to find what breaks often. `./dev sim` lives through as many as one wants.
+
+use neonpro_server::clock::random;
+use neonpro_tests::sim::{self, Settings, Traces};
+use std::io::Write as _;
+use std::ops::ControlFlow;
+
+/// Worlds that everybody lives through.
+const SEEDS: [u64; 2] = [1, 2];
+/// Hours of each.
+const HOURS: f64 = 0.5;
+/// Hours of the world that is lived through twice.
+const HOURS_TWICE: f64 = 0.25;
+
+/// Lives through worlds; says how each went, at once, and what its seed is.
+fn live(worlds: Vec<Settings>) {
+    let mut wrong = Vec::new();
+    let mut traces = Traces::default();
+    sim::run_all(worlds, 2, |outcome, took| {
+        // Written past the test's capture: one wants to see it while it goes on.
+        let _ = writeln!(std::io::stderr(), "  {} ({:.0} s)", outcome.summary(), took.as_secs_f64());
+        let hours = outcome.hours;
+        if let Some(what) = outcome.violation.clone().or(traces.part(outcome)) {
+            let again = format!("./dev sim --seed {} --hours {hours}", outcome.seed);
+            wrong.push(format!("{}\nseed {}: {what}\nagain: {again}", outcome.tail, outcome.seed));
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn world(seed: u64, hours: f64) -> Settings {
+    Settings { seed, hours, echo: false, place: None }
+}
+
+#[test]
+fn worlds_hold_and_one_seed_is_one_trace() {
+    let fresh = u64::from_be_bytes(random()) % 1_000_000_000;
+    let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and a fresh one: {fresh}");
+    let mut worlds: Vec<Settings> = SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
+    worlds.extend([world(3, HOURS_TWICE), world(3, HOURS_TWICE)]);
+    live(worlds);
+}
