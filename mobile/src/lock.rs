@@ -286,7 +286,8 @@ impl Tablet {
     /// As [`Tablet::lock`].
     pub async fn lock_if_idle(&self) -> Result<(), LockError> {
         let idle_us = self.0.clock.now_us().saturating_sub(self.0.seen_us.load(Ordering::Relaxed));
-        if idle_us < AUTO_LOCK_MINUTES * US_PER_MINUTE || self.is_locked().await || self.holders()?.is_empty() {
+        if idle_us < AUTO_LOCK_MINUTES * US_PER_MINUTE || self.is_locked().await || self.holders()?.is_empty()
+        {
             return Ok(());
         }
         self.lock().await
@@ -311,9 +312,8 @@ impl Tablet {
 
 impl Opened {
     fn new(place: &Place, guard: &Guard, replica: Replica, key: Key, signed_in: Option<AuthorId>) -> Self {
-        let sync = place
-            .online
-            .map(|online| replica.start_sync(SyncOptions { online, ..SyncOptions::default() }));
+        let sync =
+            place.online.map(|online| replica.start_sync(SyncOptions { online, ..SyncOptions::default() }));
         let app = App::new(replica, place.replica.clone(), guard.clone(), sync);
         app.set_lock(LockControl::Offer);
         let router = crate::router::router(app.clone());

@@ -284,11 +284,8 @@ mod tests {
     impl Case {
         fn new() -> (Self, Vault) {
             let folder = tempfile::tempdir().unwrap();
-            let case = Self {
-                folder,
-                helena: holder(1, "Dra. Helena Prado"),
-                key: Zeroizing::new([42; KEY_BYTES]),
-            };
+            let case =
+                Self { folder, helena: holder(1, "Dra. Helena Prado"), key: Zeroizing::new([42; KEY_BYTES]) };
             std::fs::write(case.path(), case.key.as_slice()).unwrap();
             assert!(Vault::read(&case.path()).unwrap().is_none(), "a plain key has no PIN");
             let vault = Vault::create(&case.path(), &case.key, &case.helena, &pin("274916")).unwrap();

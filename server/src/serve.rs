@@ -113,10 +113,8 @@ impl Server {
         let router = http::router(state.clone()).into_make_service();
         // A small frame after another would else wait for the peer's delayed acknowledgement: 40 ms of every handshake.
         let acceptor = RustlsAcceptor::new(RustlsConfig::from_config(tls.config)).acceptor(NoDelayAcceptor);
-        let server = axum_server::from_tcp(listener)
-            .map_err(failed)?
-            .acceptor(acceptor)
-            .handle(handle.clone());
+        let server =
+            axum_server::from_tcp(listener).map_err(failed)?.acceptor(acceptor).handle(handle.clone());
         let serving = tokio::spawn(server.serve(router));
         let upkeep = tokio::spawn(jobs::run(state.clone()));
         Ok(Self { state, address, fingerprint: tls.fingerprint, database, stop, handle, serving, upkeep })

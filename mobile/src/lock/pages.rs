@@ -7,12 +7,12 @@ use super::gate::resume;
 use super::{LockError, Tablet};
 use crate::failure::Failure;
 use crate::forms::Posted;
+use crate::guard::cookie;
 use crate::pin::{Pin, PinProblem};
 use crate::screens::frame::PersonView;
 use crate::text;
 use crate::vault::{Holder, VaultError};
 use crate::visit::{author_cookie_of, local};
-use crate::guard::cookie;
 use askama::Template;
 use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Query, Request, State};
@@ -57,7 +57,8 @@ fn find<'p>(pairs: &'p Pairs, name: &str) -> &'p str {
 /// People to choose from. One alone is chosen already.
 fn views(holders: Vec<Holder>, chosen: Option<AuthorId>) -> Vec<PersonView> {
     let alone = holders.len() == 1;
-    let view = |Holder { person, name }| PersonView { id: person, name, chosen: alone || chosen == Some(person) };
+    let view =
+        |Holder { person, name }| PersonView { id: person, name, chosen: alone || chosen == Some(person) };
     holders.into_iter().map(view).collect()
 }
 

@@ -11,7 +11,8 @@ pub const ENTER: &str = "Entrar";
 /// Takes the last digit away.
 pub const ERASE: &str = "Apagar o último algarismo";
 /// What the lock means for the work.
-pub const KEPT: &str = "Bloqueado, este tablet não mostra nem envia nada. O que foi escrito continua guardado nele.";
+pub const KEPT: &str =
+    "Bloqueado, este tablet não mostra nem envia nada. O que foi escrito continua guardado nele.";
 /// A form came after the tablet had locked.
 pub const HELD: &str = "O tablet bloqueou antes de salvar. Entre, e o que você digitou é salvo em seguida.";
 /// The PIN was wrong.
@@ -26,7 +27,8 @@ pub const PIN_TITLE: &str = "PIN de acesso";
 /// Before the first one.
 pub const FIRST: &str = "Com um PIN, a chave dos dados deste tablet só abre para quem o conhece, e o tablet bloqueia sozinho depois de 5 minutos parado. Quem esquece o PIN precisa que um gestor ou administrador defina outro.";
 /// Before a further one.
-pub const FURTHER: &str = "Cada pessoa tem o seu PIN. Um gestor ou administrador pode definir outro para quem esqueceu.";
+pub const FURTHER: &str =
+    "Cada pessoa tem o seu PIN. Um gestor ou administrador pode definir outro para quem esqueceu.";
 /// Label of a new PIN.
 pub const NEW_PIN: &str = "Novo PIN (6 a 12 algarismos)";
 /// Label of its repetition.

@@ -241,7 +241,10 @@ async fn whoever_left_the_clinic_does_not_open_the_tablet_any_more() {
     crate::fixture::alter_with(
         &case.folder,
         *key,
-        &format!("UPDATE clinic_professionals SET is_active = 0 WHERE professional_id = x'{}'", desk().0.simple()),
+        &format!(
+            "UPDATE clinic_professionals SET is_active = 0 WHERE professional_id = x'{}'",
+            desk().0.simple()
+        ),
     );
     case.enter(desk(), "902817").await.shows("não usa mais este tablet");
     assert!(case.tablet.is_locked().await);
@@ -254,11 +257,7 @@ async fn a_program_that_starts_again_begins_locked_with_everything_written_befor
     case.enter(doctor(), PIN).await.went_to("/pacientes");
     case.post("/pacientes", &[("name", "Rita Campos")]).await.went_to("/pacientes/");
     case.tablet.shut().await.unwrap();
-    let place = Place {
-        replica: replica_path(&case.folder),
-        key_file: key_path(&case.folder),
-        online: None,
-    };
+    let place = Place { replica: replica_path(&case.folder), key_file: key_path(&case.folder), online: None };
     let (clock, time) = Clock::manual(NOW_US + MINUTE_US);
     let tablet = Tablet::begin(place, case.tablet.guard().clone(), clock).unwrap();
     let case = Case { tablet, time, ..case };

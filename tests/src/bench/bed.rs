@@ -220,10 +220,12 @@ impl Bed {
     /// Bytes the cluster's databases take on disk.
     pub async fn database_bytes(&self) -> f64 {
         let mut pg = super::limits::connect(self).await;
-        let size: i64 = sqlx_core::query_scalar::query_scalar("select sum(pg_database_size(oid))::bigint from pg_database")
-            .fetch_one(&mut pg)
-            .await
-            .unwrap();
+        let size: i64 = sqlx_core::query_scalar::query_scalar(
+            "select sum(pg_database_size(oid))::bigint from pg_database",
+        )
+        .fetch_one(&mut pg)
+        .await
+        .unwrap();
         size as f64
     }
 

@@ -193,7 +193,11 @@ impl Rounds<'_> {
         put("edits_per_s", rates[ROUNDS / 2], self.goal);
         put("edits_per_s_best", rates[ROUNDS - 1], "");
         put("admission_share", shares[ROUNDS / 2], "<= 0.25 of the time waits for admission");
-        put("database_bytes_per_edit", grown / (ROUND * ROUNDS) as f64, "row, document, signed log, feed, audit");
+        put(
+            "database_bytes_per_edit",
+            grown / (ROUND * ROUNDS) as f64,
+            "row, document, signed log, feed, audit",
+        );
         put("local_edits_per_s", local[ROUNDS / 2], "durable, on the tablet");
         put_cpu(figures, name, used.shared(ROUNDS as f64), "per 1,000 edits");
     }

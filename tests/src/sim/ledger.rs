@@ -55,7 +55,11 @@ impl Ledger {
 
     /// Reads noted on a tablet; whether any is new.
     pub fn read(&mut self, noted: Vec<Uuid>) -> bool {
-        noted.into_iter().fold(false, |any, read| self.reads.insert(read) || any)
+        let mut any = false;
+        for read in noted {
+            any |= self.reads.insert(read);
+        }
+        any
     }
 
     /// Reads that nobody can have any more.

@@ -80,7 +80,8 @@ async fn stock_that_expires_raises_one_alert_in_the_daily_round_of_its_clinic_al
     let elsewhere = alerts(&rows(&world, other, "inventory_alerts").await);
     // A product without an alert of its own, of which something is left.
     let lot = lots[0].0;
-    age(&world, &format!("update inventory_lots set expiry_date = current_date + 5 where id = '{lot}'")).await;
+    age(&world, &format!("update inventory_lots set expiry_date = current_date + 5 where id = '{lot}'"))
+        .await;
     age(
         &world,
         &format!(
@@ -104,7 +105,10 @@ async fn stock_that_expires_raises_one_alert_in_the_daily_round_of_its_clinic_al
     for (id, row) in &raised {
         assert_eq!(row.get("is_resolved"), &Value::Bool(false));
         let feed = world.feed(clinic, document("inventory_alerts", *id)).await;
-        assert!(feed.contains(&FeedKind::Snapshot) || feed.contains(&FeedKind::Row), "tablets are told: {feed:?}");
+        assert!(
+            feed.contains(&FeedKind::Snapshot) || feed.contains(&FeedKind::Row),
+            "tablets are told: {feed:?}"
+        );
     }
     assert_eq!(alerts(&rows(&world, other, "inventory_alerts").await), elsewhere, "nobody else's");
     let next = ServerInstant(tomorrow.0 + US_PER_DAY);
@@ -135,9 +139,16 @@ async fn a_duty_that_was_not_assessed_in_time_gets_a_pending_assessment() {
         .filter(|(_, row)| row.get("status").as_text() == Some("pending"))
         .map(|(id, _)| *id)
         .collect();
-    assert!(after.len() > before && !pending.is_empty() && caused >= pending.len(), "{} {caused}", after.len());
+    assert!(
+        after.len() > before && !pending.is_empty() && caused >= pending.len(),
+        "{} {caused}",
+        after.len()
+    );
     for id in pending {
-        assert!(!world.feed(clinic, document("compliance_assessments", id)).await.is_empty(), "tablets are told");
+        assert!(
+            !world.feed(clinic, document("compliance_assessments", id)).await.is_empty(),
+            "tablets are told"
+        );
     }
     world.assert_digest(clinic).await;
 }
