@@ -6,11 +6,11 @@ use std::io::Write as _;
 use std::ops::ControlFlow;
 
 /// Worlds that everybody lives through.
-const SEEDS: [u64; 2] = [1, 2];
+const SEEDS: [u64; 3] = [1, 2, 3];
 /// Hours of each.
 const HOURS: f64 = 0.5;
 /// Hours of the world that is lived through twice.
-const HOURS_TWICE: f64 = 0.25;
+const HOURS_TWICE: f64 = 0.5;
 
 /// Lives through worlds; says how each went, at once, and what its seed is.
 fn live(worlds: Vec<Settings>) {
@@ -39,6 +39,6 @@ fn worlds_hold_and_one_seed_is_one_trace() {
     let fresh = u64::from_be_bytes(random()) % 1_000_000_000;
     let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and a fresh one: {fresh}");
     let mut worlds: Vec<Settings> = SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
-    worlds.extend([world(3, HOURS_TWICE), world(3, HOURS_TWICE)]);
+    worlds.extend([world(4, HOURS_TWICE), world(4, HOURS_TWICE)]);
     live(worlds);
 }
