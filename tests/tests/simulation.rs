@@ -1,16 +1,17 @@
 //! Simulated worlds, a few of them, short: enough to find what breaks often. `./dev sim` lives through as many as one wants.
 
 use neonpro_server::clock::random;
+use neonpro_tests::cluster;
 use neonpro_tests::sim::{self, Settings, Traces};
 use std::io::Write as _;
 use std::ops::ControlFlow;
 
 /// Worlds that everybody lives through.
-const SEEDS: [u64; 2] = [1, 2];
+const SEEDS: [u64; 3] = [1, 2, 3];
 /// Hours of each.
 const HOURS: f64 = 0.5;
 /// Hours of the world that is lived through twice.
-const HOURS_TWICE: f64 = 0.25;
+const HOURS_TWICE: f64 = 0.5;
 
 /// Lives through worlds; says how each went, at once, and what its seed is.
 fn live(worlds: Vec<Settings>) {
@@ -31,14 +32,17 @@ fn live(worlds: Vec<Settings>) {
 }
 
 fn world(seed: u64, hours: f64) -> Settings {
-    Settings { seed, hours, echo: false, place: None }
+    Settings { seed, hours, echo: false, place: sim::memory() }
 }
 
 #[test]
 fn worlds_hold_and_one_seed_is_one_trace() {
+    if let Some(place) = sim::memory() {
+        cluster::place(&place);
+    }
     let fresh = u64::from_be_bytes(random()) % 1_000_000_000;
     let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and a fresh one: {fresh}");
     let mut worlds: Vec<Settings> = SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
-    worlds.extend([world(3, HOURS_TWICE), world(3, HOURS_TWICE)]);
+    worlds.extend([world(4, HOURS_TWICE), world(4, HOURS_TWICE)]);
     live(worlds);
 }

@@ -166,8 +166,10 @@ impl World {
             let (mut met, mut together, mut clinic) = (BTreeSet::new(), 0u32, None);
             for (id, message) in waiting {
                 let of = self.connections.get(&id).map(|line| self.tablets[line.tablet].clinic);
-                let is_push = message.as_ref().is_some_and(|message| pushed(message).is_some());
-                let joins = is_push && of.is_some() && (clinic.is_none() || clinic == of);
+                // Of a line that is gone nothing is read.
+                let is_push =
+                    of.is_some() && message.as_ref().is_some_and(|message| pushed(message).is_some());
+                let joins = is_push && (clinic.is_none() || clinic == of);
                 // What a connection sent later comes after what it sent before.
                 if met.contains(&id) || is_push && !joins {
                     met.insert(id);
