@@ -26,7 +26,7 @@ pub const NAVIGATION: &str = "Telas";
 /// Label of the person using the tablet.
 pub const WHO: &str = "Quem está usando";
 /// First option while nobody is chosen.
-pub const WHO_NONE: &str = "Escolha quem está usando";
+pub const WHO_NONE: &str = "Quem está usando?";
 /// Applies a choice where scripts are off.
 pub const APPLY: &str = "Aplicar";
 /// Saves a form.

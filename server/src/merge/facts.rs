@@ -187,7 +187,8 @@ async fn read_waiting(
     let follows = candidates.iter().any(Candidate::waited_for_consent);
     let patients: Vec<Uuid> =
         if consent_in_group || follows { patients.iter().map(|id| id.0).collect() } else { Vec::new() };
-    scoped.list_waiting_edits(&keys, &changed, &patients).await
+    let looked_at: Vec<Uuid> = candidates.iter().map(|candidate| candidate.envelope.edit.0).collect();
+    scoped.list_waiting_edits(&keys, &changed, (&patients, &looked_at)).await
 }
 
 /// Parents in tables without documents: reference data and server rows.

@@ -107,7 +107,7 @@ impl Scoped {
     }
 
     /// Set-aside edits that touch any of these documents, those that wait for a change of one of `changed`, and
-    /// quarantined ones of these patients; in the order in which they were made.
+    /// quarantined ones of these patients beside those named; in the order in which they were made.
     ///
     /// # Errors
     /// A database failure.
@@ -115,17 +115,17 @@ impl Scoped {
         &mut self,
         documents: &[String],
         changed: &[String],
-        patients: &[Uuid],
+        (patients, beside): (&[Uuid], &[Uuid]),
     ) -> StoreResult<Vec<WaitingEdit>> {
         // A statement for each index: an OR over them reads the whole log.
-        let mut rows = self.select_waiting("e.fate <> 'accepted' and e.documents && $2", documents).await?;
+        let mut rows = self.select_waiting("e.fate <> 'accepted' and e.documents && $2", documents, &[]).await?;
         rows.extend(
-            self.select_waiting("e.fate in ('held', 'quarantined') and e.awaits && $2", changed).await?,
+            self.select_waiting("e.fate in ('held', 'quarantined') and e.awaits && $2", changed, &[]).await?,
         );
         if !patients.is_empty() {
             let of_patients = "e.fate = 'quarantined' and e.patient_id = any($2::text[]::uuid[])";
             let patients: Vec<String> = patients.iter().map(Uuid::to_string).collect();
-            rows.extend(self.select_waiting(of_patients, &patients).await?);
+            rows.extend(self.select_waiting(of_patients, &patients, beside).await?);
         }
         let mut seen = std::collections::HashSet::new();
         let mut edits = rows.iter().map(waiting).collect::<StoreResult<Vec<_>>>()?;
@@ -133,15 +133,22 @@ impl Scoped {
         Ok(edits)
     }
 
-    async fn select_waiting(&mut self, condition: &str, values: &[String]) -> StoreResult<Vec<PgRow>> {
+    async fn select_waiting(
+        &mut self,
+        condition: &str,
+        values: &[String],
+        beside: &[Uuid],
+    ) -> StoreResult<Vec<PgRow>> {
         let clinic = self.actor().clinic().0;
         let sql = format!(
-            "select {WAITING} where e.clinic_id = $1 and {condition} order by e.received_at, e.captured_at, e.id limit $3"
+            "select {WAITING} where e.clinic_id = $1 and {condition} and e.id <> all($4) \
+             order by e.received_at, e.captured_at, e.id limit $3"
         );
         sqlx_core::query::query(AssertSqlSafe(sql))
             .bind(clinic)
             .bind(values)
             .bind(WAITING_MAX)
+            .bind(beside)
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading waiting edits"))

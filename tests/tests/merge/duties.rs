@@ -85,7 +85,7 @@ async fn stock_that_expires_raises_one_alert_in_the_daily_round_of_its_clinic_al
     age(
         &world,
         &format!(
-            "update inventory_transactions set quantity = 1000, transaction_type = 'in' where id = \
+            "update inventory_transactions set quantity = 1000, transaction_type = 'purchase' where id = \
              (select id from inventory_transactions where lot_id = '{lot}' limit 1)"
         ),
     )

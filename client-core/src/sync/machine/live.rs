@@ -94,7 +94,8 @@ impl Live {
             held: 0,
             unanswered: opened.unanswered,
             differs: opened.differs,
-            server_digest: Some((opened.head, opened.server_digest)),
+            // Rows of a first sync are read after that head was told, and may be newer: a page tells what they compare with.
+            server_digest: (opened.cursor >= 0).then_some((opened.head, opened.server_digest)),
             summing: false,
             repairs: 0,
             receipts: if opened.receipts { Receipting::Due } else { Receipting::Idle },
