@@ -36,6 +36,7 @@ pub async fn run(state: AppState) {
         if let Err(error) = upkeep(&state, &mut due).await {
             tracing::warn!(%error, "upkeep failed; the next round tries again");
         }
+        state.metrics.upkeep_rounds.inc();
         tokio::select! {
             () = state.clock.sleep(UPKEEP) => {}
             () = state.stopping() => break,

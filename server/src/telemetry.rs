@@ -40,6 +40,8 @@ pub struct Metrics {
     pub digest_mismatches: Counter,
     /// Devices that have not confirmed a purge in time.
     pub purges_overdue: Gauge,
+    /// Rounds of upkeep over all clinics.
+    pub upkeep_rounds: Counter,
     /// Duration of group commits.
     pub merge_seconds: Histogram,
     /// Edits tried by admission workers.
@@ -61,6 +63,7 @@ impl Default for Metrics {
             bytes_sent: Counter::default(),
             digest_mismatches: Counter::default(),
             purges_overdue: Gauge::default(),
+            upkeep_rounds: Counter::default(),
             merge_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             admission: Family::default(),
             admission_deaths: Counter::default(),
@@ -82,6 +85,11 @@ impl Default for Metrics {
             "purges_overdue",
             "Devices that have not confirmed a purge in time",
             metrics.purges_overdue.clone(),
+        );
+        registry.register(
+            "upkeep_rounds",
+            "Rounds of upkeep over all clinics",
+            metrics.upkeep_rounds.clone(),
         );
         registry.register_with_unit("merge", "Group commits", Unit::Seconds, metrics.merge_seconds.clone());
         metrics.register_admission(&mut registry);

@@ -46,6 +46,9 @@ impl Fleet {
         let database_of_server = Database::over(database.store.clone());
         let server =
             Server::over(database_of_server, tls, listen, notary, admission_workers()).await.unwrap();
+        // What upkeep finds in a clinic comes before the test, not in the middle of it.
+        let metrics = Arc::clone(&server.state.metrics);
+        eventually("the first round of upkeep", async || metrics.upkeep_rounds.get() > 0).await;
         Self { database, server, dir }
     }
 

@@ -118,7 +118,8 @@ impl Scoped {
         (patients, beside): (&[Uuid], &[Uuid]),
     ) -> StoreResult<Vec<WaitingEdit>> {
         // A statement for each index: an OR over them reads the whole log.
-        let mut rows = self.select_waiting("e.fate <> 'accepted' and e.documents && $2", documents, &[]).await?;
+        let mut rows =
+            self.select_waiting("e.fate <> 'accepted' and e.documents && $2", documents, &[]).await?;
         rows.extend(
             self.select_waiting("e.fate in ('held', 'quarantined') and e.awaits && $2", changed, &[]).await?,
         );

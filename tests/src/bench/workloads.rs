@@ -36,7 +36,10 @@ fn put_cpu(figures: &mut Figures, workload: &str, used: Cpu, of: &'static str) {
     figures.put(&format!("{workload}_tablets_cpu_s"), used.tablets, of);
 }
 
-/// W1 and W6: first sync of `records`, then a reconnect with nothing to do.
+/// First syncs of a clinic that are measured.
+const FIRST_SYNCS: usize = 5;
+
+/// W1 and W6: first sync of `records` by one new tablet after another, then a reconnect with nothing to do.
 pub async fn first_sync_and_idle(bed: &Bed, figures: &mut Figures, records: u32, main: bool) {
     let progress = Progress::begin("W1", &format!("first sync of {records} records"));
     let empty = bed.database_bytes().await;
@@ -44,23 +47,33 @@ pub async fn first_sync_and_idle(bed: &Bed, figures: &mut Figures, records: u32,
     let full = bed.database_bytes().await;
     progress.tell("the clinic is there");
     let proxy = bed.proxy().await;
-    let mut tablet = bed.tablet(&clinic, &proxy, &format!("w1-{records}")).await;
-    let (before, cpu) = (proxy.counts.bytes(), bed.cpu());
-    let began = Instant::now();
-    tablet.online();
-    wait(&mut tablet, "first sync", 1).await;
-    let seconds = began.elapsed().as_secs_f64();
-    let (bytes, used) = ((proxy.counts.bytes() - before) as f64, bed.cpu().since(cpu));
-    progress.tell("synced");
+    let (mut rates, mut used, mut bytes, mut last) = (Vec::new(), Cpu::default(), 0.0, None);
+    for number in 1..=FIRST_SYNCS {
+        let mut tablet = bed.tablet(&clinic, &proxy, &format!("w1-{records}-{number}")).await;
+        let (before, cpu) = (proxy.counts.bytes(), bed.cpu());
+        let began = Instant::now();
+        tablet.online();
+        wait(&mut tablet, "first sync", 1).await;
+        rates.push(f64::from(records) / began.elapsed().as_secs_f64());
+        used.add(bed.cpu().since(cpu));
+        bytes = (proxy.counts.bytes() - before) as f64;
+        progress.tell(&format!("tablet {number} of {FIRST_SYNCS} is synced"));
+        if let Some(tablet) = last.replace(tablet) {
+            tablet.handle.stop().await;
+        }
+    }
+    let Some(mut tablet) = last else { return };
+    rates.sort_by(f64::total_cmp);
     let suffix = if main { String::new() } else { format!("_{records}") };
-    figures.put(&format!("w1_records_per_s{suffix}"), f64::from(records) / seconds, ">= 40,000 at 10,000");
+    let rate = rates[FIRST_SYNCS / 2];
+    figures.put(&format!("w1_records_per_s{suffix}"), rate, ">= 40,000 at 10,000 (median of 5)");
     figures.put(&format!("w1_wire_bytes_per_record{suffix}"), bytes / f64::from(records), "<= 200");
     tablet.offline();
     offline(&mut tablet).await;
     tablet.replica.checkpoint().unwrap();
     let size = std::fs::metadata(tablet.path()).unwrap().len() as f64;
     if main {
-        put_cpu(figures, "w1", used, "of one first sync");
+        put_cpu(figures, "w1", used.shared(FIRST_SYNCS as f64), "of one first sync");
         figures.put(
             "w1_database_bytes_per_record",
             (full - empty) / f64::from(records),
