@@ -138,7 +138,8 @@ fn until_opened(tablet: Tablet) -> Sse<impl stream::Stream<Item = Result<Event, 
             tablet.turned().await;
             return None;
         }
-        Some((Ok(Event::default().event("locked").data("")), (tablet, true)))
+        // Browsers drop an event without data.
+        Some((Ok(Event::default().event("locked").data("now")), (tablet, true)))
     });
     Sse::new(events)
 }
