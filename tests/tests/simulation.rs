@@ -1,13 +1,12 @@
 //! Simulated worlds, a few of them, short: enough to find what breaks often. `./dev sim` lives through as many as one wants.
 
-use neonpro_server::clock::random;
 use neonpro_tests::cluster;
 use neonpro_tests::sim::{self, Settings, Traces};
 use std::io::Write as _;
 use std::ops::ControlFlow;
 
 /// Worlds that everybody lives through.
-const SEEDS: [u64; 3] = [1, 2, 3];
+const SEEDS: [u64; 4] = [1, 2, 3, 5];
 /// Hours of each.
 const HOURS: f64 = 0.5;
 /// Hours of the world that is lived through twice.
@@ -40,9 +39,8 @@ fn worlds_hold_and_one_seed_is_one_trace() {
     if let Some(place) = sim::memory() {
         cluster::place(&place);
     }
-    let fresh = u64::from_be_bytes(random()) % 1_000_000_000;
-    let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and a fresh one: {fresh}");
-    let mut worlds: Vec<Settings> = SEEDS.into_iter().chain([fresh]).map(|seed| world(seed, HOURS)).collect();
+    let _ = writeln!(std::io::stderr(), "  simulated worlds: seeds {SEEDS:?}, and one seed twice");
+    let mut worlds: Vec<Settings> = SEEDS.into_iter().map(|seed| world(seed, HOURS)).collect();
     worlds.extend([world(4, HOURS_TWICE), world(4, HOURS_TWICE)]);
     live(worlds);
 }

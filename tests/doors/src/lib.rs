@@ -26,7 +26,7 @@ mod trial;
 
 pub use random::{Random, mutated};
 
-/// Changes bytes without knowing what they mean: the fuzzer's own mutator, or [`random::scramble`].
+/// Changes bytes without knowing what they mean: the fuzzer's own mutator, or the seeded one of the tests.
 pub type Raw<'a> = &'a mut dyn FnMut(&mut Vec<u8>);
 
 /// A door. `run` panics where a promise is broken.
