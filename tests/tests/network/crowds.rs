@@ -40,6 +40,9 @@ async fn enrolled(store: &Store, clinic: usize, count: usize) -> Vec<Device> {
     devices
 }
 
+/// Longest until a device that keeps coming again is let in.
+const WELCOME_LIMIT: Duration = Duration::from_secs(60);
+
 fn assistant(clinic: usize) -> neonpro_contract::ids::AuthorId {
     let people = network().clinics[clinic].people.iter();
     people.filter(|person| person.role == Role::Assistant).map(|person| person.id).next().unwrap()
@@ -47,6 +50,10 @@ fn assistant(clinic: usize) -> neonpro_contract::ids::AuthorId {
 
 /// A session; one that is sent away because there are too many comes again when it was told to.
 async fn welcomed(server: SocketAddr, device: &Device) -> Raw {
+    tokio::time::timeout(WELCOME_LIMIT, come_again(server, device)).await.unwrap()
+}
+
+async fn come_again(server: SocketAddr, device: &Device) -> Raw {
     loop {
         let (mut raw, challenge) = Raw::challenged(server).await;
         raw.send_frame(&Frame::Hello(hello(device, &challenge.nonce))).await;
