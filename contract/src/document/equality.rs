@@ -162,8 +162,8 @@ impl Twins {
         assert!(
             map == whole_,
             "{:?} {:?}",
-            map.1.map(|row| row.to_json()),
-            whole_.1.map(|row| row.to_json())
+            map,
+            whole_
         );
         assert_eq!(self.map.check_fields(), self.whole.check_fields());
         for (_, field) in self.map.table().facet_fields(self.map.facet()) {

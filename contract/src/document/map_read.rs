@@ -18,14 +18,25 @@ impl MapDocument {
         row: &mut Row,
     ) -> Result<Vec<Dispute>, DocumentError> {
         let mut disputes = Vec::new();
+        // Of several wrong fields the first by name is told, as in the other form.
+        let mut wrong: Option<(&'static str, DocumentError)> = None;
         for (index, field) in self.table.facet_fields(facet) {
-            let value = match field.kind {
-                Kind::Register => self.register(index, field, clamps, &mut disputes)?,
-                Kind::Set => set_of(field, self.members(index))?,
-                Kind::Json => self.leaves(index, field, clamps)?,
+            let read = match field.kind {
+                Kind::Register => self.register(index, field, clamps, &mut disputes),
+                Kind::Set => set_of(field, self.members(index)),
+                Kind::Json => self.leaves(index, field, clamps),
                 Kind::Text | Kind::Derived => continue,
             };
-            row.set_at(index, value);
+            match read {
+                Ok(value) => row.set_at(index, value),
+                Err(error) if wrong.as_ref().is_none_or(|(name, _)| field.name < *name) => {
+                    wrong = Some((field.name, error));
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some((_, error)) = wrong {
+            return Err(error);
         }
         disputes.sort_by_key(|dispute| dispute.field.name);
         Ok(disputes)
