@@ -324,6 +324,23 @@ impl Table {
         self.fields.len().saturating_add(tombstone)
     }
 
+    /// Whether the server keeps this field encrypted: what is marked, and every reason a person gave for retiring a
+    /// record of a patient.
+    #[must_use]
+    pub fn seals(&self, field: &Field) -> bool {
+        field.sealed || (self.patient != PatientLink::None && field.name == "retired_reason")
+    }
+
+    /// The type a field has in PostgreSQL: sealed values of types that hold no text are kept as one.
+    #[must_use]
+    pub fn stored_column(&self, field: &Field) -> Column {
+        match field.column {
+            kept @ (Column::Text | Column::TextArray | Column::Json) => kept,
+            _ if self.seals(field) => Column::Text,
+            plain => plain,
+        }
+    }
+
     /// Index and field of this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<(usize, &'static Field)> {

@@ -210,11 +210,75 @@ impl Envelope {
     }
 }
 
+/// An envelope without the content of its changes: each is replaced by its SHA-256. It is what a device signs, so the
+/// signature still holds for what is left of an edit after a part of it was erased, and it says nothing of a patient
+/// but ids and times.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Outline(#[n(0)] Envelope);
+
+impl Outline {
+    /// The outline of an envelope.
+    #[must_use]
+    pub fn of(envelope: &Envelope) -> Self {
+        let outlined = |change: &DocumentChange| DocumentChange {
+            change: digest(&change.change).to_vec().into(),
+            ..change.clone()
+        };
+        Self(Envelope { changes: envelope.changes.iter().map(outlined).collect(), ..envelope.clone() })
+    }
+
+    /// The envelope with digests in place of its changes.
+    #[must_use]
+    pub fn envelope(&self) -> &Envelope {
+        &self.0
+    }
+
+    /// Whether these are the bytes of the change at this position.
+    #[must_use]
+    pub fn covers(&self, position: usize, change: &[u8]) -> bool {
+        self.0.changes.get(position).is_some_and(|signed| *signed.change.as_slice() == digest(change))
+    }
+
+    /// The bytes a device signs: a context, the clinic, the outline.
+    #[must_use]
+    pub fn signing_bytes(&self, clinic: ClinicId) -> Vec<u8> {
+        let mut bytes = SIGNING_CONTEXT.to_vec();
+        bytes.extend_from_slice(clinic.0.as_bytes());
+        // Writing to memory cannot fail.
+        bytes.extend(minicbor::to_vec(self).unwrap_or_default());
+        bytes
+    }
+
+    /// The whole edit again. `None` if these are not the changes that were signed.
+    #[must_use]
+    pub fn complete(&self, changes: Vec<Vec<u8>>) -> Option<Envelope> {
+        if changes.len() != self.0.changes.len() {
+            return None;
+        }
+        let mut envelope = self.0.clone();
+        for (position, change) in changes.into_iter().enumerate() {
+            if !self.covers(position, &change) {
+                return None;
+            }
+            envelope.changes.get_mut(position)?.change = change.into();
+        }
+        Some(envelope)
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    let sum = ring::digest::digest(&ring::digest::SHA256, bytes);
+    digest.iter_mut().zip(sum.as_ref()).for_each(|(to, from)| *to = *from);
+    digest
+}
+
 /// An envelope and its Ed25519 signature (RFC 8032) over [`signing_bytes`].
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct SignedEdit {
-    /// CBOR of an [`Envelope`], kept exactly as signed.
+    /// CBOR of an [`Envelope`].
     #[n(0)]
     pub envelope: ByteVec,
     /// 64 bytes.
@@ -223,22 +287,19 @@ pub struct SignedEdit {
 }
 
 /// Domain separation of edit signatures.
-const SIGNING_CONTEXT: &[u8] = b"neonpro edit v1\0";
+const SIGNING_CONTEXT: &[u8] = b"neonpro edit v2\0";
 
-/// The bytes a device signs: a context, the clinic, the envelope.
+/// The bytes a device signs for this edit: see [`Outline::signing_bytes`].
 #[must_use]
-pub fn signing_bytes(clinic: ClinicId, envelope: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(SIGNING_CONTEXT.len() + 16 + envelope.len());
-    bytes.extend_from_slice(SIGNING_CONTEXT);
-    bytes.extend_from_slice(clinic.0.as_bytes());
-    bytes.extend_from_slice(envelope);
-    bytes
+pub fn signing_bytes(clinic: ClinicId, envelope: &Envelope) -> Vec<u8> {
+    Outline::of(envelope).signing_bytes(clinic)
 }
 
-/// Reads a signed envelope's content after its size was checked.
+/// Reads an envelope after its size was checked.
 ///
 /// # Errors
-/// `None` for anything that is not exactly one envelope within the limits.
+/// `None` for anything that is not exactly one envelope within the limits, written as a tablet writes it: other bytes
+/// that read the same are not what anybody signed.
 #[must_use]
 pub fn decode_envelope(bytes: &[u8]) -> Option<Envelope> {
     use crate::limits::{CHANGE_BYTES_MAX, EDIT_DOCUMENTS_MAX, ENVELOPE_BYTES_MAX};
@@ -250,5 +311,7 @@ pub fn decode_envelope(bytes: &[u8]) -> Option<Envelope> {
     let bounded = !envelope.changes.is_empty()
         && envelope.changes.len() <= EDIT_DOCUMENTS_MAX
         && envelope.changes.iter().all(|change| change.change.len() <= CHANGE_BYTES_MAX);
-    (decoder.position() == bytes.len() && bounded).then_some(envelope)
+    let exact =
+        decoder.position() == bytes.len() && minicbor::to_vec(&envelope).is_ok_and(|own| own == bytes);
+    (exact && bounded).then_some(envelope)
 }

@@ -17,6 +17,7 @@ pub mod permissions;
 pub mod row;
 pub mod scope_of_practice;
 pub mod share;
+pub mod signature;
 pub mod time;
 pub mod validate;
 pub mod value;

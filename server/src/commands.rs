@@ -7,7 +7,6 @@ mod quarantine;
 
 use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
-use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
 use neonpro_server::{clock, demo, import, scope, telemetry};
 use serde_json::json;
@@ -76,7 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Audit(command) => audit::run(command).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::DemoData { database, patients, seed } => {
-            let open = Database::open(&database.source().await?).await?;
+            let open = database.open().await?;
             let network =
                 demo::network(seed, clock::now(), demo::DemoSize { patients, ..Default::default() })?;
             demo::load(&open.store, &network, clock::now()).await?;

@@ -2,7 +2,8 @@
 
 use crate::admission::AdmissionConfig;
 use crate::audit::Notary;
-use crate::database::Source;
+use crate::database::{Database, DatabaseError, Source};
+use crate::keys::MasterSource;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,9 +18,16 @@ pub struct DatabaseArgs {
     /// account of the database URL does.
     #[arg(long, env = "MIGRATION_DATABASE_URL", hide_env_values = true, requires = "database_url")]
     pub migration_database_url: Option<String>,
-    /// Directory of the embedded cluster, the server's own certificate and the audit's signing key.
+    /// Directory of the embedded cluster, the server's own certificate, the master key and the audit's signing key.
     #[arg(long, env = "NEONPRO_DATA")]
     pub data: Option<PathBuf>,
+    /// File of the master key that wraps every clinic's key (made if missing while nothing is wrapped, mode 0600).
+    /// Keep a copy apart from the database's backups. Default: `master-key` in the data directory.
+    #[arg(long, env = "NEONPRO_MASTER_KEY", conflicts_with = "key_command")]
+    pub master_key: Option<PathBuf>,
+    /// Program that wraps and unwraps clinics' keys (a key service) in place of a file; see docs/encryption.md.
+    #[arg(long, env = "NEONPRO_KEY_COMMAND")]
+    pub key_command: Option<PathBuf>,
 }
 
 impl DatabaseArgs {
@@ -35,6 +43,26 @@ impl DatabaseArgs {
                 Ok(cluster.parent().map_or(cluster.clone(), PathBuf::from))
             }
         }
+    }
+
+    /// Where the master key is.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn master(&self) -> Result<MasterSource, crate::postgres::PostgresError> {
+        Ok(match (&self.key_command, &self.master_key) {
+            (Some(program), _) => MasterSource::Command(program.clone()),
+            (None, Some(file)) => MasterSource::File(file.clone()),
+            (None, None) => MasterSource::in_directory(&self.data_dir().await?),
+        })
+    }
+
+    /// Opens the database.
+    ///
+    /// # Errors
+    /// What failed, and where.
+    pub async fn open(&self) -> Result<Database, DatabaseError> {
+        Database::open(&self.source().await?, &self.master().await?).await
     }
 
     /// Where the database is.

@@ -7,8 +7,9 @@ mod roles;
 pub use access::{Access, LOGIN, login_password};
 pub use pool::is_clean;
 
+use crate::keys::{KeyError, Keyring, MasterSource, apart};
 use crate::postgres::{EmbeddedPostgres, PostgresError};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use sqlx_core::connection::{ConnectOptions, Connection};
 use sqlx_core::migrate::{Migration, MigrationType, Migrator};
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr};
@@ -47,6 +48,12 @@ pub enum DatabaseError {
         #[source]
         source: sqlx_core::Error,
     },
+    /// The master key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Asking.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Migrating.
     #[error("a migration failed")]
     Migrate(#[from] sqlx_core::migrate::MigrateError),
@@ -72,13 +79,15 @@ impl Database {
     ///
     /// # Cancel safety
     /// A cancelled open may leave a cluster running until the process ends.
-    pub async fn open(source: &Source) -> Result<Self, DatabaseError> {
+    pub async fn open(source: &Source, master: &MasterSource) -> Result<Self, DatabaseError> {
         let (access, embedded) = match source {
             Source::Embedded(dir) => open_embedded(dir).await?,
             Source::Url { server, migration } => (Access::urls(server, migration.as_deref())?, None),
         };
         let store = prepare(&access).await?;
-        Ok(Self { store, embedded })
+        let (master, may_make) = (master.clone(), !store.is_keyed().await?);
+        let master = apart(move || master.load(may_make)).await?;
+        Ok(Self { store: store.with_keys(Keyring::new(master)), embedded })
     }
 
     /// A database that is open already and stopped by whoever opened it.
@@ -167,6 +176,7 @@ pub fn migrator() -> Migrator {
         10 "0010_audit_chain",
         11 "0011_set_aside",
         13 "0013_scope",
+        14 "0014_keys",
     ])
 }
 

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod http;
 pub mod import;
 pub mod jobs;
+pub mod keys;
 pub mod merge;
 pub mod moved;
 pub mod postgres;

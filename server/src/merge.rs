@@ -14,6 +14,7 @@ mod judge;
 mod persist;
 mod reissue;
 mod scope;
+pub(crate) mod whose;
 mod workspace;
 
 pub use consents::settle_expired;

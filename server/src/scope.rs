@@ -5,7 +5,6 @@
 
 use crate::clock;
 use crate::config::DatabaseArgs;
-use crate::database::Database;
 use crate::store::load::{Loaded, ReferenceRows};
 use crate::store::{Store, StoreError};
 use clap::{Args, Subcommand};
@@ -108,7 +107,7 @@ pub async fn command(args: ScopeArgs, line: &(dyn Fn(&str) + Sync)) -> Result<()
         }
         Command::Install { database, bundle } => {
             let (content, signature) = (json_of(&bundle)?, std::fs::read_to_string(signature_path(&bundle))?);
-            let open = Database::open(&database.source().await?).await?;
+            let open = database.open().await?;
             let installed = install(&open.store, &content, &signature, clock::now()).await?;
             line(if installed.records > 0 { "installed" } else { "already there" });
             open.close().await?;

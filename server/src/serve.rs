@@ -74,7 +74,7 @@ impl Server {
     /// # Cancel safety
     /// A cancelled start may leave an embedded cluster running until the process ends.
     pub async fn start(args: &ServeArgs) -> Result<Self, ServeError> {
-        let database = Database::open(&args.database.source().await?).await?;
+        let database = args.database.open().await?;
         // Without rules of law the clinics' own still count: no reason not to serve.
         if let Err(error) = scope::install_shipped(&database.store, clock::now()).await {
             tracing::error!(%error, source = ?std::error::Error::source(&error), "scope bundles were not installed");

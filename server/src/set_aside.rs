@@ -20,9 +20,9 @@ use neonpro_contract::edit::{DocumentId, Intent, decode_envelope, signing_bytes}
 use neonpro_contract::fate::Fate;
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId, EditId};
 use neonpro_contract::limits::{HANDOVER_BYTES_MAX, HELD_DAYS_MAX};
+use neonpro_contract::signature::verifies;
 use neonpro_contract::time::{ServerInstant, US_PER_DAY};
 use neonpro_contract::wire::{Decided, Decision};
-use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::json;
 
 /// Held edits whose wait ends in one transaction.
@@ -211,10 +211,11 @@ impl<'a> Handed<'a> {
         let text = std::str::from_utf8(&one.intent).ok().filter(|text| text.len() <= HANDOVER_BYTES_MAX)?;
         let intent: Intent = serde_json::from_str(text).ok()?;
         let is_theirs = intent.edit == one.edit && !intent.documents.is_empty();
-        let message = signing_bytes(clinic, &one.envelope);
-        let verified = UnparsedPublicKey::new(&ED25519, public_key).verify(&message, &one.signature).is_ok();
-        let envelope = decode_envelope(&one.envelope)
-            .filter(|envelope| verified && envelope.edit == one.edit && envelope.device == device);
+        let envelope = decode_envelope(&one.envelope).filter(|envelope| {
+            verifies(public_key, &signing_bytes(clinic, envelope), &one.signature)
+                && envelope.edit == one.edit
+                && envelope.device == device
+        });
         let signed = envelope.map(|_| (one.envelope.as_slice(), one.signature.as_slice()));
         let bytes = signed.map_or(text.as_bytes(), |(envelope, _)| envelope);
         let digest = ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec();
@@ -233,6 +234,7 @@ impl<'a> Handed<'a> {
             documents: self.intent.documents.iter().map(|part| document_key(&part.document)).collect(),
             signed: self.signed,
             digest: &self.digest,
+            meant: &self.intent,
             intent: self.text,
         }
     }
@@ -288,6 +290,7 @@ impl<'a> Notes<'a> {
             table: document.table,
             record: document.record.0,
             patient: None,
+            sealed_for: None,
             sides: json!({ "edit": edit.id, "device": edit.device, "author": edit.author }),
         });
     }

@@ -15,6 +15,7 @@ pub mod enrolments;
 pub mod feed;
 pub mod heads;
 pub mod items;
+mod keys;
 pub mod literal;
 pub mod load;
 pub mod made;
@@ -22,12 +23,14 @@ pub mod matters;
 pub mod receipts;
 pub mod reference;
 pub mod scope;
+mod sealing;
 pub mod set_aside;
 pub mod shares;
 pub mod unnumbered;
 pub mod written;
 
 use crate::actor::Actor;
+use crate::keys::Keyring;
 use sqlx_core::pool::{Pool, PoolConnection};
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_core::transaction::Transaction;
@@ -57,6 +60,9 @@ pub enum StoreError {
     /// A document's live history is too large to travel: it must be flattened first.
     #[error("{0} is too large to send before it is flattened")]
     TooLarge(neonpro_contract::edit::DocumentId),
+    /// A key is not to be had.
+    #[error(transparent)]
+    Key(#[from] crate::keys::KeyError),
     /// A row that must exist does not.
     #[error("no such {0}")]
     Missing(&'static str),
@@ -93,6 +99,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub struct Store {
     pool: Pool<Postgres>,
     scope: Arc<scope::ScopeBundles>,
+    keys: Keyring,
 }
 
 /// A transaction in a clinic's context.
@@ -103,13 +110,35 @@ pub struct Scoped {
     /// Where the clinic's audit ends, once its head is locked here.
     audit_place: Option<audit::Place>,
     scope: Arc<scope::ScopeBundles>,
+    keys: Keyring,
+    fresh: keys::Fresh,
+    /// How many data keys the clinic had destroyed when its head was locked here.
+    keys_destroyed: Option<i64>,
 }
 
 impl Store {
     /// Wraps a pool whose connections already run as the restricted role.
     #[must_use]
     pub(crate) fn new(pool: Pool<Postgres>) -> Self {
-        Self { pool, scope: Arc::default() }
+        Self { pool, scope: Arc::default(), keys: Keyring::default() }
+    }
+
+    /// The same database, with the keys that open what is sealed in it.
+    #[must_use]
+    pub fn with_keys(self, keys: Keyring) -> Self {
+        Self { keys, ..self }
+    }
+
+    fn scoped(&self, transaction: Transaction<'static, Postgres>, actor: &Actor) -> Scoped {
+        Scoped {
+            transaction,
+            actor: *actor,
+            audit_place: None,
+            scope: Arc::clone(&self.scope),
+            keys: self.keys.clone(),
+            fresh: keys::Fresh::default(),
+            keys_destroyed: None,
+        }
     }
 
     /// Opens a transaction in the actor's clinic.
@@ -126,7 +155,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor, audit_place: None, scope: Arc::clone(&self.scope) })
+        Ok(self.scoped(transaction, actor))
     }
 
     /// Opens a read-only transaction that sees one instant of the actor's clinic.
@@ -146,7 +175,7 @@ impl Store {
             .begin_with(AssertSqlSafe(begin))
             .await
             .map_err(StoreError::during("opening a transaction"))?;
-        Ok(Scoped { transaction, actor: *actor, audit_place: None, scope: Arc::clone(&self.scope) })
+        Ok(self.scoped(transaction, actor))
     }
 
     /// A connection without a clinic: only for the tables that route to one and for reference data.
@@ -210,7 +239,9 @@ impl Scoped {
     /// # Errors
     /// When the commit did not happen or is not known to have happened.
     pub async fn commit(self) -> StoreResult<()> {
-        self.transaction.commit().await.map_err(StoreError::during("committing"))
+        self.transaction.commit().await.map_err(StoreError::during("committing"))?;
+        self.fresh.release(&self.keys, self.keys_destroyed);
+        Ok(())
     }
 
     /// Rolls back.

@@ -2,22 +2,27 @@
 //! empty.
 
 use crate::statements::Statements;
+use base64::Engine as _;
 use neonpro_contract::time::ServerInstant;
 use neonpro_server::clock;
 use neonpro_server::database::{Access, LOGIN, login_password, prepare};
 use neonpro_server::demo::{self, DemoNetwork, DemoSize};
+use neonpro_server::keys::aead::Key;
+use neonpro_server::keys::{Keyring, Master};
 use neonpro_server::postgres::EmbeddedPostgres;
 use neonpro_server::store::Store;
 use sqlx_core::connection::{ConnectOptions, Connection};
 use sqlx_core::executor::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_postgres::{PgConnectOptions, PgConnection};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 const TEMPLATE: &str = "world_template";
 const EMPTY: &str = "empty_template";
+const MASTER_KEY: [u8; 32] = [0x4e; 32];
 const PREFIX: &str = "neonpro-world-";
 
 struct Cluster {
@@ -65,7 +70,7 @@ async fn make_template(
         admin.execute(AssertSqlSafe(dress.to_owned())).await.unwrap();
         admin.close().await.unwrap();
     }
-    let store = prepare(&Access::embedded(settings, name)).await.unwrap();
+    let store = open(&Access::embedded(settings, name)).await;
     let network = demo::network(seed, now, size).unwrap();
     demo::load(&store, &network, now).await.unwrap();
     store.close().await;
@@ -154,7 +159,7 @@ impl TestDatabase {
         let quiet = Self::create().await;
         quiet.store.close().await;
         let statements = Statements::before(cluster().embedded.superuser_options());
-        let store = prepare(&Access::embedded(statements.settings(), &quiet.name)).await.unwrap();
+        let store = open(&Access::embedded(statements.settings(), &quiet.name)).await;
         (Self { store, ..quiet }, statements)
     }
 
@@ -172,7 +177,7 @@ impl TestDatabase {
         drop(copying);
         let mut access = Access::embedded(cluster.embedded.superuser_options(), &name);
         access.server = access.server.options(settings.iter().copied());
-        let store = prepare(&access).await.unwrap();
+        let store = open(&access).await;
         Self { name, options: access.owner, login: access.server, store }
     }
 
@@ -249,12 +254,12 @@ impl TestDatabase {
     /// Opens it once more, as another node does.
     pub async fn open_again(&self) -> Store {
         let access = Access::embedded(cluster().embedded.superuser_options(), &self.name);
-        prepare(&access).await.unwrap()
+        open(&access).await
     }
 
     /// How another process reaches it: to serve, and to migrate.
     #[must_use]
-    pub fn urls(&self) -> [(&'static str, String); 2] {
+    pub fn urls(&self) -> [(&'static str, String); 3] {
         let settings = cluster().embedded.superuser_options();
         let login = login_password(&settings.password);
         let url = |user: &str, password: &str| {
@@ -268,6 +273,7 @@ impl TestDatabase {
         [
             ("DATABASE_URL", url(LOGIN, &login)),
             ("MIGRATION_DATABASE_URL", url(&settings.user, &settings.password)),
+            ("NEONPRO_MASTER_KEY", master_key_file().display().to_string()),
         ]
     }
 
@@ -275,6 +281,29 @@ impl TestDatabase {
     pub async fn admin(&self) -> PgConnection {
         self.options.connect().await.unwrap()
     }
+}
+
+/// The door to a database, with the keys of every test: a template's rows are sealed once for all of its copies.
+async fn open(access: &Access) -> Store {
+    prepare(access).await.unwrap().with_keys(keyring())
+}
+
+/// A ring of keys that opens what any test's database holds.
+#[must_use]
+pub fn keyring() -> Keyring {
+    Keyring::new(Master::of(Key::from_bytes(&MASTER_KEY).unwrap()))
+}
+
+/// The same master key in a file, for programs.
+fn master_key_file() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| {
+        let path = own_directory().join("master-key");
+        let text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(MASTER_KEY);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    })
 }
 
 /// What PostgreSQL logged so far.

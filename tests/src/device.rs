@@ -167,7 +167,7 @@ impl Device {
     #[must_use]
     pub fn incoming(&self, envelope: &Envelope) -> Incoming {
         let bytes = minicbor::to_vec(envelope).unwrap();
-        let signature = self.sign(&signing_bytes(self.clinic, &bytes));
+        let signature = self.sign(&signing_bytes(self.clinic, envelope));
         Incoming {
             device: self.id,
             public_key: self.public_key().into(),

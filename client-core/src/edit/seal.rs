@@ -31,11 +31,12 @@ pub(crate) fn seal(
     };
     let fits =
         changes.iter().all(|change| !matches!(ParsedChange::parse(&change.change), Err(ChangeError::Shape)));
+    let message = signing_bytes(identity.clinic, &envelope);
     // Writing to memory cannot fail.
     let envelope = minicbor::to_vec(&envelope).unwrap_or_default();
     if !fits || envelope.len() > ENVELOPE_BYTES_MAX || envelope.is_empty() {
         return Err(EditRejected::TooLarge);
     }
-    let signature = identity.signing_key.sign(&signing_bytes(identity.clinic, &envelope));
+    let signature = identity.signing_key.sign(&message);
     Ok(Sealed { envelope, signature })
 }

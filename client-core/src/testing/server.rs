@@ -340,7 +340,7 @@ impl Server {
     fn one(&mut self, signed: &SignedEdit, public_key: &[u8]) -> EditFate {
         let envelope = decode_envelope(&signed.envelope).expect("an envelope");
         ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, public_key)
-            .verify(&signing_bytes(self.clinic, &signed.envelope), &signed.signature)
+            .verify(&signing_bytes(self.clinic, &envelope), &signed.signature)
             .expect("a valid signature");
         let edit = envelope.edit;
         let same =

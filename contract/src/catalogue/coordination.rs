@@ -144,7 +144,7 @@ pub static COLLABORATIVE_SESSIONS: Table = Table {
             .required()
             .default(Default::Text("scheduled"))
             .about("State."),
-        Field::text("location").about("Where."),
+        Field::text("location").sealed().about("Where."),
         Field::text("virtual_meeting_url").sealed().about("Address of the online meeting."),
         Field::reference("facilitator_id", "professionals").about("Who leads it."),
         Field::register("created_at", Column::Instant)

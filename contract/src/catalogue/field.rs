@@ -84,8 +84,10 @@ pub struct Field {
     pub fixed: bool,
     /// A record without it is not accepted; the column is NOT NULL.
     pub required: bool,
-    /// Encrypted at rest on the server.
+    /// Encrypted at rest on the server; see [`super::Table::seals`].
     pub sealed: bool,
+    /// Sealed, and still found by equality: the server keeps a keyed index of it in a column beside it.
+    pub indexed: bool,
     /// Table whose record this id names.
     pub references: Option<&'static str>,
     /// Shape of the text.
@@ -109,6 +111,7 @@ impl Field {
             fixed: false,
             required: false,
             sealed: false,
+            indexed: false,
             references: None,
             format: Format::Plain,
             default: Default::Null,
@@ -199,6 +202,12 @@ impl Field {
     pub const fn sealed(mut self) -> Self {
         self.sealed = true;
         self
+    }
+    /// Encrypted at rest, and found by equality.
+    #[must_use]
+    pub const fn indexed(mut self) -> Self {
+        self.indexed = true;
+        self.sealed()
     }
     /// The shape of the text.
     #[must_use]

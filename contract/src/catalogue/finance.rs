@@ -34,7 +34,10 @@ pub static PAYMENTS: Table = Table {
             .required()
             .default(Default::Text("pending"))
             .about("State; a tablet's payment is pending."),
-        Field::text("transaction_id").fixed().about("Identifier of the payment network, such as a pix txid."),
+        Field::text("transaction_id")
+            .fixed()
+            .sealed()
+            .about("Identifier of the payment network, such as a pix txid."),
         Field::register("payment_date", Column::Instant).fixed().about("When it was paid."),
         Field::register("created_at", Column::Instant)
             .fixed()

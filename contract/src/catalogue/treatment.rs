@@ -96,7 +96,7 @@ pub static TREATMENT_ASSESSMENTS: Table = Table {
     facets: &[Facet::new("assessment", Purpose::Treatment, Roles::P)],
     fields: &[
         Field::reference("treatment_plan_id", "treatment_plans").required().fixed().about("Its plan."),
-        Field::text("assessment_type").required().fixed().about("Kind of assessment."),
+        Field::text("assessment_type").required().fixed().sealed().about("Kind of assessment."),
         Field::json("assessment_data").required().fixed().sealed().about("What was found."),
         Field::derived("ai_recommendations", Column::Json).default(Default::Empty).about("Suggestions."),
         Field::derived("confidence_score", Column::Numeric(3, 2))

@@ -159,12 +159,7 @@ impl Twins {
             (disputes.clone(), disputes.is_ok().then_some(row))
         };
         let (map, whole_) = (read(&self.map), read(&self.whole));
-        assert!(
-            map == whole_,
-            "{:?} {:?}",
-            map,
-            whole_
-        );
+        assert!(map == whole_, "{:?} {:?}", map, whole_);
         assert_eq!(self.map.check_fields(), self.whole.check_fields());
         for (_, field) in self.map.table().facet_fields(self.map.facet()) {
             if field.kind == Kind::Set {

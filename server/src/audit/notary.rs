@@ -192,6 +192,7 @@ pub(crate) async fn open_item(
         table: clinics,
         record: clinic.0,
         patient: None,
+        sealed_for: None,
         sides,
     };
     let mut scoped = store.begin(&Actor::system(clinic)).await?;

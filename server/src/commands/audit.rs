@@ -7,7 +7,6 @@ use neonpro_contract::ids::ClinicId;
 use neonpro_server::actor::Actor;
 use neonpro_server::audit::{Notary, public_key_of, verify_clinic};
 use neonpro_server::config::{AuditArgs, DatabaseArgs};
-use neonpro_server::database::Database;
 use neonpro_server::store::Store;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -82,7 +81,7 @@ async fn verify(args: VerifyArgs) -> Result<(), Box<dyn Error>> {
             notary.public_key()
         }
     };
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let clinics = match args.clinic {
         Some(clinic) => BTreeSet::from([clinic]),
         None => every_clinic(&open.store, &checkpoints).await?,
@@ -112,7 +111,7 @@ async fn every_clinic(
 }
 
 async fn export(args: ExportArgs) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let mut scoped = open.store.begin_read(&Actor::system(args.clinic)).await?;
     let mut after = 0;
     loop {

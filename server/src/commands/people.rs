@@ -6,7 +6,6 @@ use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId};
 use neonpro_contract::permissions::Audience;
 use neonpro_server::config::DatabaseArgs;
-use neonpro_server::database::Database;
 use neonpro_server::store::authority::{Grant, People};
 use neonpro_server::tls::Tls;
 use neonpro_server::{authority, clock, http};
@@ -107,14 +106,14 @@ pub(crate) async fn enrol_ticket(args: TicketArgs) -> Result<(), Box<dyn Error>>
     };
     let audience = if args.front_desk { Audience::FrontDesk } else { Audience::Clinical };
     let grant = Grant { audience, people: args.people.people() };
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let code = http::enrol::make_code(&open.store, args.clinic, &grant, clock::now()).await?;
     output::line(&http::enrol::ticket(&args.url, &tls.fingerprint, &code));
     Ok(open.close().await?)
 }
 
 pub(crate) async fn revoke(args: DeviceArgs) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let revoked = authority::revoke(&open.store, args.clinic, args.device, clock::now()).await?;
     output::line(if revoked { "revoked" } else { "no such active device in this clinic" });
     Ok(open.close().await?)
@@ -122,14 +121,14 @@ pub(crate) async fn revoke(args: DeviceArgs) -> Result<(), Box<dyn Error>> {
 
 pub(crate) async fn device_people(args: DevicePeopleArgs) -> Result<(), Box<dyn Error>> {
     let DeviceArgs { database, clinic, device } = args.device;
-    let open = Database::open(&database.source().await?).await?;
+    let open = database.open().await?;
     let set = authority::set_people(&open.store, clinic, device, &args.people.people(), clock::now()).await?;
     output::line(if set { "set" } else { "no such active device in this clinic" });
     Ok(open.close().await?)
 }
 
 pub(crate) async fn membership(args: MembershipArgs) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let role = args.role.filter(|_| !args.end);
     let set = authority::set_membership(&open.store, args.clinic, args.person, role, clock::now()).await?;
     output::line(if set { "set" } else { "no such member in this clinic" });

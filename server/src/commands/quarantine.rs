@@ -6,7 +6,6 @@ use neonpro_contract::ids::{AuthorId, ClinicId, EditId};
 use neonpro_server::admission::Admission;
 use neonpro_server::clock::{self, Clock};
 use neonpro_server::config::{AdmissionArgs, DatabaseArgs};
-use neonpro_server::database::Database;
 use neonpro_server::merge::Merger;
 use neonpro_server::set_aside::{self, Outcome};
 use neonpro_server::store::Store;
@@ -82,7 +81,7 @@ fn reason(text: &str) -> Result<String, String> {
 
 /// Runs one of the commands.
 pub(crate) async fn run(args: QuarantineArgs) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let metrics = Arc::new(Metrics::default());
     let admission = Admission::new(args.admission.config()?, Arc::clone(&metrics));
     let merger = Merger::new(open.store.clone(), metrics, admission, Clock::system());

@@ -3,7 +3,6 @@
 use super::{FileTotals, ImportOptions, Progress, Source, run};
 use crate::clock;
 use crate::config::DatabaseArgs;
-use crate::database::Database;
 use clap::Args;
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -35,7 +34,7 @@ pub struct ImportArgs {
 /// # Errors
 /// What stopped it. Run again, it goes on.
 pub async fn command(args: ImportArgs, line: &(dyn Fn(&str) + Sync)) -> Result<(), Box<dyn Error>> {
-    let open = Database::open(&args.database.source().await?).await?;
+    let open = args.database.open().await?;
     let options = ImportOptions {
         from: args.from,
         only: args.only,

@@ -440,6 +440,7 @@ fn refused_record(rejected: &Rejected) -> Option<EditRecord> {
         envelope: Vec::new(),
         signature: Vec::new(),
         digest: rejected.digest.clone(),
+        subjects: Vec::new(),
         documents,
         patient: None,
         reissued: None,

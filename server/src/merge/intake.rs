@@ -1,11 +1,11 @@
-//! Intake: what can be decided about an edit without the database. Signature first, then the strict envelope.
+//! Intake: what can be decided about an edit without the database: the envelope, its signature, then its changes.
 
 use crate::store::edits::WaitingEdit;
 use neonpro_contract::document::{Actor as CrdtActor, ParsedChange};
 use neonpro_contract::edit::{DocumentId, Envelope, Intent, SignedEdit, decode_envelope, signing_bytes};
 use neonpro_contract::fate::Code;
 use neonpro_contract::ids::{ClinicId, DeviceId};
-use ring::signature::{ED25519, UnparsedPublicKey};
+use neonpro_contract::signature::verifies;
 use std::sync::Arc;
 
 /// An edit as a session received it.
@@ -90,13 +90,13 @@ pub(super) fn take(clinic: ClinicId, incoming: Incoming) -> Taken {
     let reject = |envelope: Option<Envelope>, code: Code, digest: Vec<u8>| {
         Err(Box::new(Rejected { device, digest, envelope, code }))
     };
-    let message = signing_bytes(clinic, &signed.envelope);
-    if UnparsedPublicKey::new(&ED25519, public_key).verify(&message, &signed.signature).is_err() {
-        return reject(None, Code::BadSignature, digest);
-    }
     let Some(envelope) = decode_envelope(&signed.envelope) else {
         return reject(None, Code::Malformed, digest);
     };
+    let message = signing_bytes(clinic, &envelope);
+    if !verifies(&public_key, &message, &signed.signature) {
+        return reject(None, Code::BadSignature, digest);
+    }
     if envelope.catalogue > neonpro_contract::catalogue::CATALOGUE_VERSION {
         return reject(Some(envelope), Code::CatalogueUnknown, digest);
     }

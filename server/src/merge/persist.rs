@@ -3,6 +3,7 @@
 use super::intake::{Candidate, Rejected};
 use super::judge::Accepted;
 use super::scope::Judged;
+use super::whose;
 use super::workspace::{OpenDocument, RecordKey, Stage, Workspace};
 use crate::reconcile;
 use crate::store::audit::AuditRecord;
@@ -17,7 +18,7 @@ use crate::store::receipts::PurgeOrder;
 use crate::store::scope::ScopeRecord;
 use crate::store::written::Written;
 use crate::store::{Scoped, StoreResult};
-use neonpro_contract::catalogue::{FacetId, PatientLink, Purpose, TABLES, Table};
+use neonpro_contract::catalogue::{FacetId, Purpose, TABLES, Table};
 use neonpro_contract::consent::{Cover, Evidence};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
@@ -101,7 +102,7 @@ impl Merged {
     ) {
         let late = evidence.iter().find(|asked| asked.cover == Cover::BeforeWithdrawal);
         if let (Some(late), Fate::Quarantined { code: Code::ConsentWithdrawn }) = (late, fate) {
-            let patient = patient_of(workspace, candidate);
+            let patient = whose::patient(workspace, candidate);
             self.items.push(reconcile::consent::too_late(&candidate.envelope, late, patient));
         }
     }
@@ -144,7 +145,7 @@ impl Merged {
             }
         }
         let patient =
-            self.patients.get(&envelope.edit.0).copied().or_else(|| patient_of(workspace, candidate));
+            self.patients.get(&envelope.edit.0).copied().or_else(|| whose::patient(workspace, candidate));
         let code = fate.set_aside().map(Code::as_str);
         if retry {
             self.settled.push(format!("edit/{}", envelope.edit));
@@ -179,6 +180,7 @@ impl Merged {
             signature: candidate.signed.signature.to_vec(),
             digest: candidate.digest.clone(),
             awaits: awaited(candidate, fate, &documents),
+            subjects: whose::subjects(workspace, candidate),
             documents,
             patient: patient.map(|id| id.0),
             reissued: candidate.reissued.clone(),
@@ -263,30 +265,6 @@ fn awaited(candidate: &Candidate, fate: &Fate, documents: &[DocumentId]) -> Vec<
     awaited
 }
 
-/// The patient an edit concerns, also when it was not merged: a consent that comes later finds it by this.
-fn patient_of(workspace: &Workspace, candidate: &Candidate) -> Option<PatientId> {
-    let stage = Stage::default();
-    candidate.envelope.changes.iter().zip(&candidate.changes).find_map(|(change, parsed)| {
-        let id = change.document;
-        if let Some(open) = workspace.documents.get(&id) {
-            return open.state.patient;
-        }
-        let table = id.table()?;
-        let target =
-            |link: &str| parsed.root_ids().into_iter().find(|(name, _)| name == link).map(|(_, id)| id);
-        match table.patient {
-            PatientLink::None => None,
-            PatientLink::Own => Some(PatientId(id.record.0)),
-            PatientLink::Field(field) => target(field).map(PatientId),
-            PatientLink::Parent(field) => {
-                let parent = table.field(field).and_then(|(_, field)| field.references)?;
-                let parent = neonpro_contract::catalogue::table(parent)?;
-                workspace.patient_of(&stage, &(parent.id, target(field)?))
-            }
-        }
-    })
-}
-
 /// Writes everything; the caller commits.
 pub(super) async fn write(
     scoped: &mut Scoped,
@@ -357,7 +335,12 @@ async fn write_rows(scoped: &mut Scoped, workspace: &mut Workspace, merged: &mut
         let mut updates: BTreeMap<Vec<usize>, Vec<Record<'_>>> = BTreeMap::new();
         for key in keys {
             let Some(open) = workspace.records.get(&key) else { continue };
-            let record = Record { id: RecordId(key.1), row: &open.row, stamp: open.stamp };
+            let record = Record {
+                id: RecordId(key.1),
+                patient: workspace.patient_of(&Stage::default(), &key),
+                row: &open.row,
+                stamp: open.stamp,
+            };
             if open.existed {
                 updates.entry(open.dirty.iter().copied().collect()).or_default().push(record);
             } else {

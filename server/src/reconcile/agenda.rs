@@ -34,6 +34,7 @@ pub(crate) async fn detect(
             table: table.id,
             record: overlap.first,
             patient: None,
+            sealed_for: None,
             sides: overlap.sides,
         });
     }

@@ -20,6 +20,7 @@ pub(crate) fn uncovered(id: &DocumentId, code: Code, patient: Option<PatientId>)
         table: id.table,
         record: id.record.0,
         patient: patient.map(|patient| patient.0),
+        sealed_for: None,
         sides: json!({ "document": id.to_string(), "reason": "safety data is kept without consent" }),
     }
 }
@@ -35,6 +36,7 @@ pub(crate) fn too_late(envelope: &Envelope, asked: &Evidence, patient: Option<Pa
         table: asked.document.table,
         record: asked.document.record.0,
         patient: patient.map(|patient| patient.0),
+        sealed_for: None,
         sides: json!({
             "edit": envelope.edit,
             "author": envelope.author,
@@ -93,6 +95,7 @@ fn of_patient(
         table: table("patients").map_or(crate::store::items::NO_TABLE, |table| table.id),
         record: patient.0,
         patient: Some(patient.0),
+        sealed_for: None,
         sides,
     }
 }

@@ -124,6 +124,7 @@ fn item(table: &'static Table, later: Uuid, first: Uuid, column: &str) -> NewIte
         table: table.id,
         record: later,
         patient: (table.name == "patients").then_some(later),
+        sealed_for: None,
         sides: json!({ "first": first, "second": later, "field": column }),
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn detect(workspace: &Workspace, items: &mut Vec<NewItem>, settled: &
                 table: id.table,
                 record: id.record.0,
                 patient: open.state.patient.map(|patient| patient.0),
+                sealed_for: Some(open.state.subject()),
                 sides: sides(dispute),
             });
         }
@@ -50,6 +51,7 @@ fn overgrown(open: &OpenDocument, table: &Table, field: &Field) -> NewItem {
         table: table.id,
         record: id.record.0,
         patient: open.state.patient.map(|patient| patient.0),
+        sealed_for: None,
         sides: json!({ "field": field.name }),
     }
 }

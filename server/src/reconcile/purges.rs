@@ -61,6 +61,7 @@ fn item(open: &OpenPurges) -> NewItem {
         table: NO_TABLE,
         record: open.device,
         patient: None,
+        sealed_for: None,
         sides: json!({
             "device": open.device,
             "name": open.name,

@@ -77,6 +77,7 @@ fn new(
         table: judged.document.table,
         record: judged.document.record.0,
         patient: judged.patient.map(|patient| patient.0),
+        sealed_for: None,
         sides: json!({
             "professional": act.professional, "procedure": act.procedure, "products": act.products,
             "at": instant_text(act.at_us), "verdict": verdict,

@@ -36,6 +36,7 @@ pub(crate) async fn detect(
             table: table.id,
             record: shortage.product,
             patient: None,
+            sealed_for: None,
             sides: json!({ "product": shortage.product, "lot": shortage.lot, "balance": shortage.balance }),
         });
     }

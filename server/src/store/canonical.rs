@@ -2,11 +2,11 @@
 //!
 //! SQL is composed from the catalogue's own names, never from input; values are always bound.
 
-use super::literal;
 use super::{Scoped, StoreError, StoreResult};
+use super::{literal, sealing};
 use chrono::{DateTime, NaiveDate, Utc};
-use neonpro_contract::catalogue::{SERVER_COLUMNS, Scope, Table};
-use neonpro_contract::ids::{AuthorId, RecordId};
+use neonpro_contract::catalogue::{Field, SERVER_COLUMNS, Scope, Table};
+use neonpro_contract::ids::{AuthorId, PatientId, RecordId};
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::time::{DeviceInstant, ServerInstant};
 use neonpro_contract::value::{Column, Value};
@@ -33,6 +33,8 @@ pub struct Stored {
 pub struct Record<'a> {
     /// Its id.
     pub id: RecordId,
+    /// Whose data it is.
+    pub patient: Option<PatientId>,
     /// Its values.
     pub row: &'a Row,
     /// Its bookkeeping.
@@ -55,7 +57,7 @@ pub fn column_list(table: &Table) -> String {
     list
 }
 
-/// Reads a row selected with [`column_list`].
+/// Reads a row selected with [`column_list`]. Sealed columns still hold their sealed form.
 ///
 /// # Errors
 /// A value that does not fit the catalogue.
@@ -64,7 +66,8 @@ pub fn decode(table: &'static Table, pg: &PgRow) -> StoreResult<Stored> {
     let id: Uuid = pg.try_get(0).map_err(unreadable)?;
     let mut row = Row::empty(table);
     for (index, field) in table.columns().enumerate() {
-        let value = read(pg, index.saturating_add(1), field.column).map_err(unreadable)?;
+        let column = table.stored_column(field);
+        let value = read(pg, index.saturating_add(1), column).map_err(unreadable)?;
         row.set_at(index, value);
     }
     let base = table.width().saturating_add(1);
@@ -129,7 +132,9 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading records"))?;
-        rows.iter().map(|row| decode(table, row)).collect()
+        let mut records = rows.iter().map(|row| decode(table, row)).collect::<StoreResult<Vec<_>>>()?;
+        self.open_records(table, &mut records).await?;
+        Ok(records)
     }
 
     /// Which of these ids exist in a table.
@@ -156,7 +161,7 @@ impl Scoped {
             "insert into {} (clinic_id, {}) select $1, {} from unnest({}) as u({})",
             table.name, plan.names, plan.casts, plan.parameters, plan.names
         );
-        self.write(sql, &plan, records).await
+        self.write(sql, table, &plan, records).await
     }
 
     /// Updates these columns of existing records, and their bookkeeping.
@@ -174,17 +179,40 @@ impl Scoped {
             "update {} t set {} from unnest({}) as u({}) where t.clinic_id = $1 and t.id = u.id::uuid",
             table.name, plan.assignments, plan.parameters, plan.names
         );
-        self.write(sql, &plan, records).await
+        self.write(sql, table, &plan, records).await
     }
 
-    async fn write(&mut self, sql: String, plan: &Plan, records: &[Record<'_>]) -> StoreResult<()> {
+    async fn write(
+        &mut self,
+        sql: String,
+        table: &'static Table,
+        plan: &Plan,
+        records: &[Record<'_>],
+    ) -> StoreResult<()> {
+        let columns: Vec<usize> = plan.columns.iter().map(|(index, _)| *index).collect();
+        let sealer = self.sealer(sealing::records::subjects(table, &columns, records)).await?;
+        let blind = if plan.indexed.is_empty() { None } else { Some(self.blind_index().await?) };
         let mut query = sqlx_core::query::query::<sqlx_postgres::Postgres>(AssertSqlSafe(sql))
             .bind(self.actor.clinic().0);
         query = query.bind(records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>());
-        for (index, column) in &plan.columns {
-            let values: Vec<Option<String>> =
-                records.iter().map(|record| literal::of_column(record.row.at(*index), *column)).collect();
-            query = query.bind(values);
+        for (index, field) in &plan.columns {
+            let column = table.stored_column(field);
+            let literal = |record: &Record<'_>| {
+                let value = record.row.at(*index);
+                if !table.seals(field) {
+                    return Ok(literal::of_column(value, column));
+                }
+                let sealed = sealing::records::seal(&sealer, table, record, field, value)?;
+                Ok(literal::of_column(&sealed, column))
+            };
+            query = query.bind(records.iter().map(literal).collect::<StoreResult<Vec<_>>>()?);
+        }
+        for (index, field) in &plan.indexed {
+            let index_of = |record: &Record<'_>| {
+                let value = record.row.at(*index).as_text()?;
+                blind.as_ref().map(|blind| literal::of_bytes(&blind.of(field.name, value)))
+            };
+            query = query.bind(records.iter().map(index_of).collect::<Vec<_>>());
         }
         bind_stamps(query, records)
             .execute(self.connection())
@@ -208,7 +236,9 @@ fn bind_stamps<'q>(query: Query<'q>, records: &[Record<'_>]) -> Query<'q> {
 
 /// The pieces of a bulk statement over some columns of a table.
 struct Plan {
-    columns: Vec<(usize, Column)>,
+    columns: Vec<(usize, &'static Field)>,
+    /// Those that have a blind index beside them.
+    indexed: Vec<(usize, &'static Field)>,
     names: String,
     casts: String,
     assignments: String,
@@ -217,31 +247,33 @@ struct Plan {
 
 impl Plan {
     fn new(table: &'static Table, columns: &[usize]) -> Self {
-        let own: Vec<(usize, &'static str, Column)> = table
-            .columns()
-            .enumerate()
-            .filter(|(index, _)| columns.contains(index))
-            .map(|(index, field)| (index, field.name, field.column))
-            .collect();
-        let all: Vec<(&str, Column)> = std::iter::once(("id", Column::Uuid))
-            .chain(own.iter().map(|(_, name, column)| (*name, *column)))
-            .chain(SERVER_COLUMNS)
+        let own: Vec<(usize, &'static Field)> =
+            table.columns().enumerate().filter(|(index, _)| columns.contains(index)).collect();
+        let indexed: Vec<(usize, &'static Field)> =
+            own.iter().copied().filter(|(_, field)| field.indexed).collect();
+        let id = std::iter::once(("id".to_owned(), literal::cast(Column::Uuid)));
+        let all: Vec<(String, &str)> = id
+            .chain(own.iter().map(|(_, f)| (f.name.to_owned(), literal::cast(table.stored_column(f)))))
+            .chain(indexed.iter().map(|(_, field)| (index_column(field), "bytea")))
+            .chain(SERVER_COLUMNS.map(|(name, column)| (name.to_owned(), literal::cast(column))))
             .collect();
         let join = |parts: Vec<String>| parts.join(", ");
         Self {
-            columns: own.iter().map(|(index, _, column)| (*index, *column)).collect(),
-            names: join(all.iter().map(|(name, _)| (*name).to_owned()).collect()),
-            casts: join(
-                all.iter().map(|(name, column)| format!("u.{name}::{}", literal::cast(*column))).collect(),
-            ),
+            columns: own,
+            indexed,
+            names: join(all.iter().map(|(name, _)| name.clone()).collect()),
+            casts: join(all.iter().map(|(name, cast)| format!("u.{name}::{cast}")).collect()),
             assignments: join(
-                all.iter()
-                    .skip(1)
-                    .map(|(name, column)| format!("{name} = u.{name}::{}", literal::cast(*column)))
-                    .collect(),
+                all.iter().skip(1).map(|(name, cast)| format!("{name} = u.{name}::{cast}")).collect(),
             ),
             // $1 is the clinic.
             parameters: join((2..all.len().saturating_add(2)).map(|n| format!("${n}::text[]")).collect()),
         }
     }
+}
+
+/// The column of a field's blind index.
+#[must_use]
+pub fn index_column(field: &Field) -> String {
+    format!("{}_index", field.name)
 }

@@ -1,7 +1,8 @@
 //! Documents: what exists, at which epoch, with which live history.
 
 use super::written::Query;
-use super::{Scoped, StoreError, StoreResult};
+use super::{Scoped, StoreError, StoreResult, sealing};
+use crate::keys::Subject;
 use minicbor::bytes::ByteArray;
 use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
 use neonpro_contract::document::Clamps;
@@ -11,6 +12,7 @@ use neonpro_contract::limits::DOCUMENT_LIVE_BYTES_MAX;
 use neonpro_contract::time::ServerInstant;
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgRow;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// State of one document.
@@ -54,6 +56,12 @@ impl DocumentState {
             last_seq: 0,
             withdrawn: false,
         }
+    }
+
+    /// The document as another clinic holds a copy of it: without a history.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self::new(self.id, self.purpose, self.patient)
     }
 
     /// Its term in the clinic's digest; none while it is withdrawn.
@@ -157,8 +165,21 @@ pub(super) fn upsert_sql(first: usize) -> String {
     )
 }
 
-/// Binds what [`upsert_sql`] writes.
-pub(super) fn bind<'q>(query: Query<'q>, documents: &[&DocumentState]) -> Query<'q> {
+/// Whose keys writing these documents takes.
+pub(super) fn subjects(documents: &[&DocumentState]) -> BTreeSet<Subject> {
+    documents
+        .iter()
+        .filter(|document| document.snapshot.is_some())
+        .map(|document| document.subject())
+        .collect()
+}
+
+/// Binds what [`upsert_sql`] writes; the saved histories sealed.
+pub(super) fn bind<'q>(
+    query: Query<'q>,
+    documents: &[&DocumentState],
+    snapshots: Vec<Option<Vec<u8>>>,
+) -> Query<'q> {
     let small = |number: u16| i16::try_from(number).unwrap_or(i16::MAX);
     let int = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let heads = |d: &DocumentState| (!d.heads.is_empty()).then(|| d.heads.concat());
@@ -171,7 +192,7 @@ pub(super) fn bind<'q>(query: Query<'q>, documents: &[&DocumentState]) -> Query<
         .bind(column(documents, |d| int(d.epoch)))
         .bind(column(documents, |d| int(d.live_changes)))
         .bind(column(documents, heads))
-        .bind(column(documents, |d| d.snapshot.clone()))
+        .bind(snapshots)
         .bind(column(documents, |d| encode_clamps(&d.clamps)))
         .bind(column(documents, |d| d.last_seq))
         .bind(column(documents, |d| d.withdrawn))
@@ -198,7 +219,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;
-        rows.iter().map(decode).collect()
+        self.opened(&rows).await
     }
 
     /// Documents of these patients that serve one of these purposes.
@@ -222,7 +243,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;
-        rows.iter().map(decode).collect()
+        self.opened(&rows).await
     }
 
     /// Documents of one table's records that are not simply their row at epoch 1.
@@ -246,7 +267,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;
-        rows.iter().map(decode).collect()
+        self.opened(&rows).await
     }
 
     /// Every document the actor's audience may see.
@@ -265,7 +286,13 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;
-        rows.iter().map(decode).collect()
+        self.opened(&rows).await
+    }
+
+    async fn opened(&mut self, rows: &[PgRow]) -> StoreResult<Vec<DocumentState>> {
+        let mut documents = rows.iter().map(decode).collect::<StoreResult<Vec<_>>>()?;
+        self.open_snapshots(&mut documents).await?;
+        Ok(documents)
     }
 
     /// Writes documents.
@@ -277,8 +304,10 @@ impl Scoped {
             return Ok(());
         }
         let clinic = self.actor().clinic().0;
+        let sealer = self.sealer(subjects(documents)).await?;
+        let snapshots = sealing::snapshots(&sealer, documents)?;
         let query = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(upsert_sql(2))).bind(clinic);
-        bind(query, documents)
+        bind(query, documents, snapshots)
             .execute(self.connection())
             .await
             .map_err(StoreError::during("writing documents"))?;
@@ -307,6 +336,6 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading documents"))?;
-        rows.iter().map(decode).collect()
+        self.opened(&rows).await
     }
 }

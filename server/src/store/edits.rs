@@ -1,7 +1,13 @@
 //! Pushed edits and their fates: the signed log, the quarantine and the answers to replays, in one table.
 
+mod log;
+
+pub use log::{LoggedChange, LoggedEdit};
+
+use super::sealing::envelopes::{Which, seal};
 use super::written::Query;
 use super::{Scoped, StoreError, StoreResult};
+use crate::keys::{Sealer, Subject};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use sqlx_core::row::Row as _;
@@ -32,6 +38,8 @@ pub struct EditRecord {
     pub digest: Vec<u8>,
     /// Documents it touches.
     pub documents: Vec<DocumentId>,
+    /// Whose data each change of the envelope holds, by position.
+    pub subjects: Vec<(DocumentId, Subject)>,
     /// The patient concerned, if one.
     pub patient: Option<Uuid>,
     /// Documents whose next change may settle it, for an edit that waits for another.
@@ -131,7 +139,18 @@ impl Scoped {
         let mut seen = std::collections::HashSet::new();
         let mut edits = rows.iter().map(waiting).collect::<StoreResult<Vec<_>>>()?;
         edits.retain(|edit| seen.insert(edit.id));
+        self.open_waiting(&mut edits).await?;
         Ok(edits)
+    }
+
+    /// Opens waiting edits as they were read. What cannot be opened any more, because it was erased, is empty.
+    pub(super) async fn open_waiting(&mut self, edits: &mut [WaitingEdit]) -> StoreResult<()> {
+        let mut kept: Vec<&mut Vec<u8>> = edits.iter_mut().map(|edit| &mut edit.envelope).collect();
+        self.open_envelopes(Which::Signed, &mut kept).await?;
+        for edit in edits {
+            edit.intent = self.open_intent(edit.id, edit.intent.take()).await?;
+        }
+        Ok(())
     }
 
     async fn select_waiting(
@@ -180,8 +199,40 @@ pub(super) fn upsert_sql(first: usize) -> String {
     )
 }
 
+/// The envelopes of an edit, sealed.
+#[derive(Debug)]
+pub(super) struct SealedEdit {
+    envelope: Option<Vec<u8>>,
+    reissued: Option<Vec<u8>>,
+}
+
+impl EditRecord {
+    /// Whether its bytes are kept: of a refused one only the digest is.
+    fn is_kept(&self) -> bool {
+        !matches!(self.fate, Fate::Refused { .. })
+    }
+
+    /// Whose keys writing it takes.
+    pub(super) fn sealing_subjects(&self) -> impl Iterator<Item = Subject> + '_ {
+        self.subjects.iter().filter(|_| self.is_kept()).map(|(_, subject)| *subject)
+    }
+
+    pub(super) fn sealed(&self, sealer: &Sealer) -> StoreResult<SealedEdit> {
+        if !self.is_kept() {
+            return Ok(SealedEdit { envelope: None, reissued: None });
+        }
+        let seal = |which, bytes: &Vec<u8>| {
+            seal(sealer, which, bytes, |id| {
+                self.subjects.iter().find(|(document, _)| *document == id).map(|(_, subject)| *subject)
+            })
+        };
+        let reissued = self.reissued.as_ref().map(|bytes| seal(Which::Reissued, bytes)).transpose()?;
+        Ok(SealedEdit { envelope: Some(seal(Which::Signed, &self.envelope)?), reissued })
+    }
+}
+
 /// Binds what [`upsert_sql`] writes.
-pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
+pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord], sealed: Vec<SealedEdit>) -> Query<'q> {
     fn column<T>(edits: &[EditRecord], value: impl Fn(&EditRecord) -> T) -> Vec<T> {
         edits.iter().map(value).collect()
     }
@@ -190,9 +241,9 @@ pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
         Fate::Accepted { seq, .. } | Fate::Duplicate { seq, .. } => Some(seq),
         _ => None,
     };
-    let kept = |edit: &EditRecord, bytes: &Vec<u8>| {
-        (!matches!(edit.fate, Fate::Refused { .. })).then(|| bytes.clone())
-    };
+    let signature = |edit: &EditRecord| edit.is_kept().then(|| edit.signature.clone());
+    let (envelopes, reissued): (Vec<_>, Vec<_>) =
+        sealed.into_iter().map(|edit| (edit.envelope, edit.reissued)).unzip();
     let join = |documents: &[DocumentId]| documents.iter().map(document_key).collect::<Vec<_>>().join(" ");
     let keys = |edit: &EditRecord| join(&edit.documents);
     let awaits = |edit: &EditRecord| (!edit.awaits.is_empty()).then(|| join(&edit.awaits));
@@ -204,12 +255,12 @@ pub(super) fn bind<'q>(query: Query<'q>, edits: &[EditRecord]) -> Query<'q> {
         .bind(column(edits, code))
         .bind(column(edits, seq))
         .bind(column(edits, |edit| edit.captured_at))
-        .bind(column(edits, |edit| kept(edit, &edit.envelope)))
-        .bind(column(edits, |edit| kept(edit, &edit.signature)))
+        .bind(envelopes)
+        .bind(column(edits, signature))
         .bind(column(edits, |edit| edit.digest.clone()))
         .bind(column(edits, keys))
         .bind(column(edits, |edit| edit.patient))
-        .bind(column(edits, |edit| edit.reissued.clone()))
+        .bind(reissued)
         .bind(column(edits, awaits))
 }
 

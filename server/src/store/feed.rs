@@ -1,6 +1,7 @@
 //! The clinic's feed: numbered entries, read as the receiving device.
 
 use super::documents::{purpose_number, purpose_numbers};
+use super::sealing::envelopes::{KeptEnvelope, Which};
 use super::written::Query;
 use super::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Purpose, TableId};
@@ -9,6 +10,7 @@ use neonpro_contract::ids::RecordId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
+use sqlx_postgres::PgRow;
 use uuid::Uuid;
 
 /// What an entry is.
@@ -82,8 +84,8 @@ pub struct FeedRow {
     pub device: Option<Uuid>,
     /// When it was merged.
     pub merged_at: ServerInstant,
-    /// The signed envelope, for changes of other devices.
-    pub envelope: Option<Vec<u8>>,
+    /// The change, of another device; `None` if it was erased.
+    pub change: Option<Vec<u8>>,
 }
 
 impl FeedRecord {
@@ -193,7 +195,7 @@ impl Scoped {
         let purposes = purpose_numbers(self.actor().audience());
         let rows = sqlx_core::query::query(
             "select f.seq, f.kind, f.table_id, f.record_id, f.facet, f.epoch, f.edit_id, f.position, f.device_id, \
-             (extract(epoch from f.merged_at) * 1000000)::bigint, coalesce(e.reissued, e.envelope) \
+             (extract(epoch from f.merged_at) * 1000000)::bigint, coalesce(e.reissued, e.envelope), e.reissued is not null \
              from sync.feed f left join sync.edits e on e.clinic_id = f.clinic_id and e.id = f.edit_id \
              and f.device_id is distinct from $4 \
              where f.clinic_id = $1 and f.seq > $2 and f.purpose = any($3) \
@@ -210,11 +212,33 @@ impl Scoped {
         .fetch_all(self.connection())
         .await
         .map_err(StoreError::during("reading the feed"))?;
-        rows.iter().map(decode).collect()
+        let mut entries = rows.iter().map(decode).collect::<StoreResult<Vec<_>>>()?;
+        self.open_changes(&mut entries, &rows).await?;
+        Ok(entries)
+    }
+
+    /// Opens the change of each entry that is one, and no other part of its edit.
+    async fn open_changes(&mut self, entries: &mut [FeedRow], rows: &[PgRow]) -> StoreResult<()> {
+        let unreadable = |_| StoreError::Unreadable("sync.feed");
+        let mut found = Vec::new();
+        for (entry, row) in entries.iter_mut().zip(rows) {
+            let kept: Option<&[u8]> = row.try_get(10).map_err(unreadable)?;
+            if let (FeedKind::Change, Some(kept)) = (entry.kind, kept) {
+                let reissued = row.try_get(11).map_err(unreadable)?;
+                let which = if reissued { Which::Reissued } else { Which::Signed };
+                found.push((entry, KeptEnvelope::read(kept)?, which));
+            }
+        }
+        let numbers = found.iter().filter_map(|(entry, kept, _)| kept.number(usize::from(entry.position)));
+        let opener = self.opener(numbers.collect()).await?;
+        for (entry, kept, which) in found {
+            entry.change = kept.change(&opener, which, usize::from(entry.position))?;
+        }
+        Ok(())
     }
 }
 
-fn decode(row: &sqlx_postgres::PgRow) -> StoreResult<FeedRow> {
+fn decode(row: &PgRow) -> StoreResult<FeedRow> {
     let broken = || StoreError::Unreadable("sync.feed");
     let unreadable = |_| broken();
     let (kind, table): (i16, i16) =
@@ -235,6 +259,6 @@ fn decode(row: &sqlx_postgres::PgRow) -> StoreResult<FeedRow> {
         position: u16::try_from(position.unwrap_or(0)).map_err(|_| broken())?,
         device: row.try_get(8).map_err(unreadable)?,
         merged_at: ServerInstant(row.try_get(9).map_err(unreadable)?),
-        envelope: row.try_get(10).map_err(unreadable)?,
+        change: None,
     })
 }

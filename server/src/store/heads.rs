@@ -108,10 +108,9 @@ impl Scoped {
     /// A database failure.
     pub async fn lock_head(&mut self) -> StoreResult<Head> {
         let clinic = self.actor.clinic().0;
-        let select = "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1 for update";
-        if let Some((head, place)) = self.select_head(select).await? {
-            self.audit_place = Some(place);
-            return Ok(head);
+        let select = "select seq, horizon, digests, audit_seq, audit_hash, keys_destroyed from sync.heads where clinic_id = $1 for update";
+        if let Some(found) = self.select_head(select).await? {
+            return Ok(self.locked(found));
         }
         sqlx_core::query::query(
             "insert into sync.heads (clinic_id, digests) values ($1, $2) on conflict do nothing",
@@ -121,9 +120,16 @@ impl Scoped {
         .execute(self.connection())
         .await
         .map_err(StoreError::during("starting a clinic's feed"))?;
-        let (head, place) = self.select_head(select).await?.ok_or(StoreError::Missing("head"))?;
+        let found = self.select_head(select).await?.ok_or(StoreError::Missing("head"))?;
+        Ok(self.locked(found))
+    }
+
+    /// Takes note of what only whoever holds the lock may rely on.
+    fn locked(&mut self, (head, place, keys_destroyed): (Head, Place, i64)) -> Head {
         self.audit_place = Some(place);
-        Ok(head)
+        self.keys_destroyed = Some(keys_destroyed);
+        self.keys.meet(self.actor.clinic(), keys_destroyed);
+        head
     }
 
     /// The clinic's head as last committed.
@@ -131,12 +137,11 @@ impl Scoped {
     /// # Errors
     /// A database failure.
     pub async fn find_head(&mut self) -> StoreResult<Head> {
-        let select =
-            "select seq, horizon, digests, audit_seq, audit_hash from sync.heads where clinic_id = $1";
-        Ok(self.select_head(select).await?.map_or_else(Head::start, |(head, _)| head))
+        let select = "select seq, horizon, digests, audit_seq, audit_hash, keys_destroyed from sync.heads where clinic_id = $1";
+        Ok(self.select_head(select).await?.map_or_else(Head::start, |(head, ..)| head))
     }
 
-    async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<(Head, Place)>> {
+    async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<(Head, Place, i64)>> {
         let clinic = self.actor.clinic();
         let row = sqlx_core::query::query(select)
             .bind(clinic.0)
@@ -149,7 +154,8 @@ impl Scoped {
             let bytes: Vec<u8> = row.try_get(2).map_err(unreadable)?;
             let hash: Option<Vec<u8>> = row.try_get(4).map_err(unreadable)?;
             let place = place(clinic, row.try_get(3).map_err(unreadable)?, hash.as_deref())?;
-            Ok((Head::read(seq, horizon, &bytes)?, place))
+            let keys_destroyed = row.try_get(5).map_err(unreadable)?;
+            Ok((Head::read(seq, horizon, &bytes)?, place, keys_destroyed))
         })
         .transpose()
     }

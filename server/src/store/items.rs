@@ -1,6 +1,7 @@
 //! Items: what a human must reconcile.
 
 use super::{Scoped, StoreError, StoreResult};
+use crate::keys::{Place, Subject, key_of, sealed_text, text_of};
 use neonpro_contract::catalogue::TableId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
@@ -92,6 +93,8 @@ pub struct NewItem {
     pub record: Uuid,
     /// The patient, if one.
     pub patient: Option<Uuid>,
+    /// Whose words the sides hold; `None` for sides of ids and times alone.
+    pub sealed_for: Option<Subject>,
     /// Both sides: who, when, which device, which values.
     pub sides: Json,
 }
@@ -118,7 +121,16 @@ impl Scoped {
     /// A database failure.
     pub async fn upsert_items(&mut self, items: &[NewItem], now: ServerInstant) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
+        let sealer = self.sealer(items.iter().filter_map(|item| item.sealed_for).collect()).await?;
         for item in items {
+            let sides = match item.sealed_for {
+                Some(subject) => {
+                    let plain = item.sides.to_string();
+                    let sealed = sealer.seal(subject, Place::Sides(&item.matter), plain.as_bytes())?;
+                    Json::String(text_of(&sealed))
+                }
+                None => item.sides.clone(),
+            };
             sqlx_core::query::query(
                 "insert into sync.items (clinic_id, id, kind, severity, code, matter, table_id, record_id, patient_id, \
                  sides, opened_at) values ($1, $2, $3, $4, $5, $6, nullif($7, 0::smallint), $8, $9, $10, \
@@ -134,7 +146,7 @@ impl Scoped {
             .bind(i16::try_from(item.table.0).unwrap_or(i16::MAX))
             .bind(item.record)
             .bind(item.patient)
-            .bind(&item.sides)
+            .bind(sides)
             .bind(instant_text(now.0))
             .execute(self.connection())
             .await
@@ -190,7 +202,7 @@ impl Scoped {
     pub async fn list_open_items(&mut self, limit: i64) -> StoreResult<Vec<OpenItem>> {
         let clinic = self.actor().clinic().0;
         let rows = sqlx_core::query::query(
-            "select id, kind, code, record_id, sides from sync.items where clinic_id = $1 and state = 'open' \
+            "select id, kind, code, record_id, sides, matter from sync.items where clinic_id = $1 and state = 'open' \
              order by opened_at, id limit $2",
         )
         .bind(clinic)
@@ -199,16 +211,26 @@ impl Scoped {
         .await
         .map_err(StoreError::during("reading items"))?;
         let unreadable = |_| StoreError::Unreadable("sync.items");
-        rows.iter()
-            .map(|row| {
-                Ok(OpenItem {
-                    id: row.try_get(0).map_err(unreadable)?,
-                    kind: row.try_get(1).map_err(unreadable)?,
-                    code: row.try_get(2).map_err(unreadable)?,
-                    record: row.try_get(3).map_err(unreadable)?,
-                    sides: row.try_get(4).map_err(unreadable)?,
-                })
-            })
-            .collect()
+        let mut items = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (sides, matter): (Json, String) =
+                (row.try_get(4).map_err(unreadable)?, row.try_get(5).map_err(unreadable)?);
+            items.push(OpenItem {
+                id: row.try_get(0).map_err(unreadable)?,
+                kind: row.try_get(1).map_err(unreadable)?,
+                code: row.try_get(2).map_err(unreadable)?,
+                record: row.try_get(3).map_err(unreadable)?,
+                sides: self.open_sides(sides, &matter).await?,
+            });
+        }
+        Ok(items)
+    }
+
+    async fn open_sides(&mut self, sides: Json, matter: &str) -> StoreResult<Json> {
+        let Some(sealed) = sides.as_str().and_then(sealed_text) else { return Ok(sides) };
+        let opener = self.opener(key_of(&sealed).into_iter().collect()).await?;
+        // Erased in the meantime: nothing is left to show.
+        let Some(plain) = opener.open(Place::Sides(matter), &sealed)? else { return Ok(Json::Null) };
+        serde_json::from_slice(&plain).map_err(|_| StoreError::Unreadable("sync.items"))
     }
 }

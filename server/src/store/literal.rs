@@ -32,6 +32,13 @@ pub fn of_column(value: &Value, column: Column) -> Option<String> {
     }
 }
 
+/// The literal of bytes.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("\\x{hex}")
+}
+
 /// An array literal: every element quoted, so no element can be read as NULL or as two.
 fn array<T: AsRef<str>>(members: impl Iterator<Item = T>) -> String {
     let mut text = String::from("{");

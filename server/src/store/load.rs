@@ -155,7 +155,8 @@ impl Scoped {
                 merged_at: loading.now,
                 feed_seq,
             };
-            records.push(Record { id: record.id, row: &record.row, stamp });
+            let patient = loading.patients.of(record);
+            records.push(Record { id: record.id, patient, row: &record.row, stamp });
         }
         self.append_records(table, &records).await?;
         self.upsert_documents(&documents.iter().collect::<Vec<_>>()).await?;

@@ -1,6 +1,6 @@
 //! Questions a merge asks about what it just wrote: overlaps, shared identifiers, stock below zero.
 
-use super::{Scoped, StoreError, StoreResult};
+use super::{Scoped, StoreError, StoreResult, literal};
 use neonpro_contract::catalogue::Table;
 use serde_json::Value as Json;
 use sqlx_core::row::Row as _;
@@ -99,22 +99,41 @@ impl Scoped {
         other_than: &[Uuid],
     ) -> StoreResult<Vec<(String, Uuid)>> {
         let clinic = self.actor().clinic().0;
+        let indexed = table.field(column).is_some_and(|(_, field)| field.indexed);
+        let asked: Vec<(String, String)> = if indexed {
+            let blind = self.blind_index().await?;
+            values.iter().map(|value| (literal::of_bytes(&blind.of(column, value)), value.clone())).collect()
+        } else {
+            values.iter().map(|value| (value.clone(), value.clone())).collect()
+        };
+        let compared = if indexed { format!("{column}_index::text") } else { column.to_owned() };
+        let condition = if indexed {
+            format!("{column}_index = any($2::text[]::bytea[])")
+        } else {
+            format!("{column} = any($2)")
+        };
         let sql = format!(
-            "select {column}, id from {} where clinic_id = $1 and {column} = any($2) and id <> all($3) \
+            "select {compared}, id from {} where clinic_id = $1 and {condition} and id <> all($3) \
              and retired_at is null and duplicate_of is null",
             table.name
         );
+        let keys: Vec<&String> = asked.iter().map(|(key, _)| key).collect();
         let rows = sqlx_core::query::query(AssertSqlSafe(sql))
             .bind(clinic)
-            .bind(values)
+            .bind(keys)
             .bind(other_than)
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("looking for duplicates"))?;
         let unreadable = |_| StoreError::Unreadable("duplicates");
-        rows.iter()
-            .map(|row| Ok((row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?)))
-            .collect()
+        let mut sharing = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let key: String = row.try_get(0).map_err(unreadable)?;
+            if let Some((_, value)) = asked.iter().find(|(asked, _)| *asked == key) {
+                sharing.push((value.clone(), row.try_get(1).map_err(unreadable)?));
+            }
+        }
+        Ok(sharing)
     }
 
     /// Products and lots of these movements whose ledger sums below zero.

@@ -3,7 +3,11 @@
 //! Invariant: nothing here deletes bytes of an edit; a decision is added beside them.
 
 use super::edits::WaitingEdit;
-use super::{Scoped, StoreError, StoreResult};
+use super::sealing::envelopes::Which;
+use super::{Scoped, StoreError, StoreResult, sealing};
+use crate::keys::Subject;
+use neonpro_contract::catalogue::Purpose;
+use neonpro_contract::edit::Intent;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{AuthorId, EditId};
 use neonpro_contract::time::ServerInstant;
@@ -12,6 +16,8 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use sqlx_core::row::Row as _;
 use sqlx_core::sql_str::AssertSqlSafe;
+use sqlx_postgres::PgRow;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An edit whose fate changed, as far as telling it needs.
@@ -138,7 +144,9 @@ pub struct HandedOver<'a> {
     pub signed: Option<(&'a [u8], &'a [u8])>,
     /// SHA-256 of it, or of the intent.
     pub digest: &'a [u8],
-    /// JSON of the intent.
+    /// What was meant.
+    pub meant: &'a Intent,
+    /// Its JSON, as it came.
     pub intent: &'a str,
 }
 
@@ -227,6 +235,16 @@ impl Scoped {
     pub async fn upsert_handover(&mut self, handed: &HandedOver<'_>, now: ServerInstant) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
         let (handed_at, received_at) = (instant_text(handed.handed_at), instant_text(now.0));
+        let subjects = self.list_subjects(handed.meant).await?;
+        // What its tablet signed may touch more than what it says was meant.
+        let nobody = Subject::of(None, Purpose::Operation);
+        let whose: BTreeSet<Subject> = subjects.iter().map(|(_, subject)| *subject).collect();
+        let sealer = self.sealer(whose.iter().copied().chain([nobody]).collect()).await?;
+        let intent = sealing::intents::seal(&sealer, &whose, handed.edit, handed.intent)?;
+        let known = |id| subjects.iter().find(|(document, _)| *document == id).map(|(_, subject)| *subject);
+        let of = |id| known(id).or(Some(nobody));
+        let seal = |bytes| sealing::envelopes::seal(&sealer, Which::Signed, bytes, of);
+        let envelope = handed.signed.map(|(envelope, _)| seal(envelope)).transpose()?;
         sqlx_core::query::query(
             "insert into sync.handovers (clinic_id, edit_id, device_id, by_id, code, handed_at, received_at, intent) \
              values ($1, $2, $3, $4, $5, $6::timestamptz, $7::timestamptz, $8) on conflict do nothing",
@@ -238,7 +256,7 @@ impl Scoped {
         .bind(handed.code.as_str())
         .bind(handed_at)
         .bind(received_at.clone())
-        .bind(handed.intent)
+        .bind(intent)
         .execute(self.connection())
         .await
         .map_err(StoreError::during("keeping a handover"))?;
@@ -256,7 +274,7 @@ impl Scoped {
         .bind(handed.code.as_str())
         .bind(handed.captured_at)
         .bind(received_at)
-        .bind(handed.signed.map(|(envelope, _)| envelope))
+        .bind(envelope)
         .bind(handed.signed.map(|(_, signature)| signature))
         .bind(handed.digest)
         .bind(&handed.documents)
@@ -336,7 +354,12 @@ impl Scoped {
             .fetch_optional(self.connection())
             .await
             .map_err(StoreError::during("reading a waiting edit"))?;
-        row.as_ref().map(super::edits::waiting).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let mut found = [super::edits::waiting(&row)?];
+        self.open_waiting(&mut found).await?;
+        let [edit] = found;
+        // Nothing is left of an erased one to judge.
+        Ok(Some(edit).filter(|edit| !edit.envelope.is_empty()))
     }
 
     /// Set-aside edits that wait for somebody, oldest first; with `all` those already discarded or refused too.
@@ -353,7 +376,11 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("listing set-aside edits"))?;
-        rows.iter().map(listed).collect()
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            found.push(self.listed(row).await?);
+        }
+        Ok(found)
     }
 
     /// One set-aside edit.
@@ -369,11 +396,21 @@ impl Scoped {
                 .fetch_optional(self.connection())
                 .await
                 .map_err(StoreError::during("reading a set-aside edit"))?;
-        row.as_ref().map(listed).transpose()
+        match row {
+            Some(row) => self.listed(&row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn listed(&mut self, row: &PgRow) -> StoreResult<SetAside> {
+        let (mut edit, intent) = listed(row)?;
+        let words = self.open_intent(edit.edit, intent).await?;
+        edit.intent = words.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        Ok(edit)
     }
 }
 
-fn settled(row: &sqlx_postgres::PgRow) -> StoreResult<Settled> {
+fn settled(row: &PgRow) -> StoreResult<Settled> {
     let unreadable = |_| StoreError::Unreadable("sync.edits");
     Ok(Settled {
         id: row.try_get(0).map_err(unreadable)?,
@@ -383,10 +420,11 @@ fn settled(row: &sqlx_postgres::PgRow) -> StoreResult<Settled> {
     })
 }
 
-fn listed(row: &sqlx_postgres::PgRow) -> StoreResult<SetAside> {
+/// One as it was read, and its words as they are kept.
+fn listed(row: &PgRow) -> StoreResult<(SetAside, Option<String>)> {
     let unreadable = |_| StoreError::Unreadable("sync.edits");
-    let intent: Option<String> = row.try_get(12).map_err(unreadable)?;
-    Ok(SetAside {
+    let intent = row.try_get(12).map_err(unreadable)?;
+    let edit = SetAside {
         edit: row.try_get(0).map_err(unreadable)?,
         fate: row.try_get(1).map_err(unreadable)?,
         code: row.try_get(2).map_err(unreadable)?,
@@ -399,6 +437,7 @@ fn listed(row: &sqlx_postgres::PgRow) -> StoreResult<SetAside> {
         decided_by: row.try_get(9).map_err(unreadable)?,
         reason: row.try_get(10).map_err(unreadable)?,
         asked: row.try_get(11).map_err(unreadable)?,
-        intent: intent.as_deref().and_then(|text| serde_json::from_str(text).ok()),
-    })
+        intent: None,
+    };
+    Ok((edit, intent))
 }

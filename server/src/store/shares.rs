@@ -7,9 +7,10 @@ use super::documents::{DocumentState, purpose_number, purpose_numbers, purpose_o
 use super::heads::Head;
 use super::{Scoped, Store, StoreError, StoreResult};
 use crate::actor::Actor;
+use crate::keys::{Place, key_of};
 use neonpro_contract::catalogue::{FacetId, TableId};
 use neonpro_contract::edit::DocumentId;
-use neonpro_contract::ids::{AuthorId, ClinicId, RecordId};
+use neonpro_contract::ids::{AuthorId, ClinicId, PatientId, RecordId};
 use neonpro_contract::row::{Row, RowStamp};
 use neonpro_contract::time::{DeviceInstant, ServerInstant};
 use neonpro_contract::value::instant_text;
@@ -85,7 +86,7 @@ impl SharedDocument {
 }
 
 const SELECT: &str = "select table_id, record_id, facet, purpose, epoch, feed_seq, withdrawn, author_id, \
-     (extract(epoch from captured_at) * 1000000)::bigint, (extract(epoch from merged_at) * 1000000)::bigint, content \
+     (extract(epoch from captured_at) * 1000000)::bigint, (extract(epoch from merged_at) * 1000000)::bigint, content, patient_id \
      from sync.shared_documents where clinic_id = $1";
 
 fn decode(row: &PgRow) -> StoreResult<SharedDocument> {
@@ -103,11 +104,12 @@ fn decode(row: &PgRow) -> StoreResult<SharedDocument> {
         facet: FacetId(u8::try_from(facet).map_err(|_| broken())?),
     };
     let feed_seq = row.try_get(5).map_err(unreadable)?;
+    let patient: Option<Uuid> = row.try_get(11).map_err(unreadable)?;
     let state = DocumentState {
         epoch: u32::try_from(epoch).map_err(|_| broken())?,
         last_seq: feed_seq,
         withdrawn: row.try_get(6).map_err(unreadable)?,
-        ..DocumentState::new(id, purpose_of(purpose).ok_or_else(broken)?, None)
+        ..DocumentState::new(id, purpose_of(purpose).ok_or_else(broken)?, patient.map(PatientId))
     };
     let stamp = RowStamp {
         author: row.try_get::<Option<Uuid>, _>(7).map_err(unreadable)?.map(AuthorId),
@@ -170,6 +172,7 @@ impl Scoped {
         self.actor = Actor::system(clinic);
         // The chain of the audit is a clinic's own: its place is read again under this clinic's lock.
         self.audit_place = None;
+        self.keys_destroyed = None;
         Ok(())
     }
 
@@ -285,6 +288,17 @@ impl Scoped {
         Ok(last.unwrap_or(0))
     }
 
+    async fn open_copies(&mut self, rows: &[PgRow]) -> StoreResult<Vec<SharedDocument>> {
+        let mut copies = rows.iter().map(decode).collect::<StoreResult<Vec<_>>>()?;
+        let numbers = copies.iter().filter_map(|copy| key_of(&copy.content)).collect();
+        let opener = self.opener(numbers).await?;
+        for copy in copies.iter_mut().filter(|copy| !copy.content.is_empty()) {
+            let opened = opener.open(Place::Copy(copy.state.id), &copy.content)?;
+            copy.content = opened.ok_or(StoreError::Missing("key of a copy"))?.to_vec();
+        }
+        Ok(copies)
+    }
+
     /// Copies this clinic received from another one.
     ///
     /// # Errors
@@ -298,7 +312,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading shared documents"))?;
-        rows.iter().map(decode).collect()
+        self.open_copies(&rows).await
     }
 
     /// Copies of these records.
@@ -314,7 +328,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading shared documents"))?;
-        rows.iter().map(decode).collect()
+        self.open_copies(&rows).await
     }
 
     /// Copies of a table's records that devices may hold, by record.
@@ -330,7 +344,7 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading shared documents"))?;
-        rows.iter().map(decode).collect()
+        self.open_copies(&rows).await
     }
 
     /// Which of these records are copies, withdrawn ones included.
@@ -359,7 +373,7 @@ impl Scoped {
         // Without the content: only what it takes to compare.
         let sql = format!(
             "{} and purpose = any($2) and not withdrawn",
-            SELECT.replace(", content ", ", null::bytea ")
+            SELECT.replace(", content,", ", null::bytea,")
         );
         let rows = sqlx_core::query::query(AssertSqlSafe(sql))
             .bind(clinic)
@@ -394,13 +408,20 @@ impl Scoped {
     pub async fn upsert_shared(&mut self, from: ClinicId, shared: &SharedDocument) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
         let (id, stamp) = (&shared.state.id, &shared.stamp);
+        let subject = shared.state.subject();
+        let content = if shared.state.withdrawn {
+            None
+        } else {
+            let sealer = self.sealer([subject].into()).await?;
+            Some(sealer.seal(subject, Place::Copy(*id), &shared.content)?)
+        };
         sqlx_core::query::query(
             "insert into sync.shared_documents (clinic_id, record_id, table_id, facet, purpose, from_clinic, epoch, \
-             content, author_id, captured_at, merged_at, feed_seq, withdrawn) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-             $10::timestamptz, $11::timestamptz, $12, $13) on conflict (clinic_id, record_id, table_id, facet) do update \
+             content, author_id, captured_at, merged_at, feed_seq, withdrawn, patient_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+             $10::timestamptz, $11::timestamptz, $12, $13, $14) on conflict (clinic_id, record_id, table_id, facet) do update \
              set purpose = excluded.purpose, epoch = excluded.epoch, content = excluded.content, \
              author_id = excluded.author_id, captured_at = excluded.captured_at, merged_at = excluded.merged_at, \
-             feed_seq = excluded.feed_seq, withdrawn = excluded.withdrawn",
+             feed_seq = excluded.feed_seq, withdrawn = excluded.withdrawn, patient_id = excluded.patient_id",
         )
         .bind(clinic)
         .bind(id.record.0)
@@ -409,12 +430,13 @@ impl Scoped {
         .bind(purpose_number(shared.state.purpose))
         .bind(from.0)
         .bind(i32::try_from(shared.state.epoch).unwrap_or(i32::MAX))
-        .bind((!shared.state.withdrawn).then(|| shared.content.clone()))
+        .bind(content)
         .bind(stamp.author.map(|author| author.0))
         .bind(stamp.captured_at.map(|at| instant_text(at.0)))
         .bind(instant_text(stamp.merged_at.0))
         .bind(shared.state.last_seq)
         .bind(shared.state.withdrawn)
+        .bind(shared.state.patient.map(|patient| patient.0))
         .execute(self.connection())
         .await
         .map_err(StoreError::during("writing a shared document"))?;

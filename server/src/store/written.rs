@@ -7,7 +7,7 @@ use super::documents::DocumentState;
 use super::edits::EditRecord;
 use super::feed::FeedRecord;
 use super::heads::Head;
-use super::{Scoped, StoreError, StoreResult, documents, edits, feed};
+use super::{Scoped, StoreError, StoreResult, documents, edits, feed, sealing};
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
 use sqlx_core::sql_str::AssertSqlSafe;
@@ -42,6 +42,11 @@ impl Scoped {
     /// A database failure.
     pub async fn append_written(&mut self, written: &Written<'_>, now: ServerInstant) -> StoreResult<()> {
         let clinic = self.actor().clinic().0;
+        let mut subjects = documents::subjects(written.documents);
+        subjects.extend(written.edits.iter().flat_map(EditRecord::sealing_subjects));
+        let sealer = self.sealer(subjects).await?;
+        let snapshots = sealing::snapshots(&sealer, written.documents)?;
+        let sealed = written.edits.iter().map(|edit| edit.sealed(&sealer)).collect::<StoreResult<_>>()?;
         let sql = format!(
             "with documents as ({}), edits as ({}), feed as ({}), \
              head as (update sync.heads set seq = $3, horizon = $4, digests = $5 where clinic_id = $1) \
@@ -56,8 +61,8 @@ impl Scoped {
             .bind(written.head.seq)
             .bind(written.head.horizon)
             .bind(written.head.digest_bytes());
-        let query = documents::bind(query, written.documents);
-        let query = edits::bind(query, written.edits);
+        let query = documents::bind(query, written.documents, snapshots);
+        let query = edits::bind(query, written.edits, sealed);
         feed::bind(query, written.feed)
             .execute(self.connection())
             .await

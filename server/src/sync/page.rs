@@ -8,7 +8,7 @@ use crate::store::set_aside::ToldFate;
 use crate::store::shares::SharedDocument;
 use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{FacetId, Kind, Lifecycle, Table, TableId, table_by_id};
-use neonpro_contract::edit::{DocumentId, decode_envelope};
+use neonpro_contract::edit::DocumentId;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::EditId;
 use neonpro_contract::limits::{DOCUMENT_LIVE_BYTES_MAX, PAGE_BYTES_TARGET, PAGE_ENTRIES_MAX};
@@ -114,7 +114,7 @@ fn entry(scoped: &Scoped, row: &FeedRow, shown: &Shown) -> StoreResult<Entry> {
     let Shown { rows, states, copies, fates } = shown;
     let gone = Entry::Withdraw { seq: row.seq, document: row.document };
     match row.kind {
-        FeedKind::Change => change(scoped, row),
+        FeedKind::Change => change(scoped, row, gone),
         FeedKind::Withdraw => Ok(gone),
         FeedKind::Fate => {
             let edit = row.edit.ok_or(StoreError::Unreadable("sync.feed"))?;
@@ -144,9 +144,8 @@ fn entry(scoped: &Scoped, row: &FeedRow, shown: &Shown) -> StoreResult<Entry> {
     }
 }
 
-fn change(scoped: &Scoped, row: &FeedRow) -> StoreResult<Entry> {
-    let unreadable = || StoreError::Unreadable("sync.edits");
-    let edit = row.edit.ok_or_else(unreadable)?;
+fn change(scoped: &Scoped, row: &FeedRow, gone: Entry) -> StoreResult<Entry> {
+    let edit = row.edit.ok_or(StoreError::Unreadable("sync.edits"))?;
     if row.device.is_some() && row.device == scoped.actor().device_id().map(|id| id.0) {
         return Ok(Entry::Own {
             seq: row.seq,
@@ -155,14 +154,14 @@ fn change(scoped: &Scoped, row: &FeedRow) -> StoreResult<Entry> {
             merged_at: row.merged_at,
         });
     }
-    let envelope = row.envelope.as_deref().and_then(decode_envelope).ok_or_else(unreadable)?;
-    let change = envelope.changes.into_iter().nth(usize::from(row.position)).ok_or_else(unreadable)?;
+    // An erased one is gone from every tablet's document, too.
+    let Some(change) = row.change.clone() else { return Ok(gone) };
     Ok(Entry::Change {
         seq: row.seq,
         document: row.document,
         epoch: row.epoch,
         merged_at: row.merged_at,
-        change: change.change,
+        change: change.into(),
     })
 }
 

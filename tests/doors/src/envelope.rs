@@ -24,7 +24,8 @@ fn key() -> &'static Ed25519KeyPair {
 }
 
 fn signed(envelope: &[u8]) -> SignedEdit {
-    let signature = key().sign(&signing_bytes(CLINIC, envelope)).as_ref().to_vec();
+    let read = decode_envelope(envelope).unwrap();
+    let signature = key().sign(&signing_bytes(CLINIC, &read)).as_ref().to_vec();
     SignedEdit { envelope: envelope.to_vec().into(), signature: signature.into() }
 }
 
@@ -38,11 +39,11 @@ fn honest() -> &'static BTreeSet<Vec<u8>> {
 /// same.
 fn run(input: &[u8]) {
     let Ok(edit) = minicbor::decode::<SignedEdit>(input) else { return };
+    let Some(envelope) = decode_envelope(&edit.envelope) else { return };
     let verifies = UnparsedPublicKey::new(&ED25519, key().public_key().as_ref())
-        .verify(&signing_bytes(CLINIC, &edit.envelope), &edit.signature)
+        .verify(&signing_bytes(CLINIC, &envelope), &edit.signature)
         .is_ok();
     assert!(!verifies || honest().contains(&*edit.envelope), "verified, and the tablet never signed it");
-    let Some(envelope) = decode_envelope(&edit.envelope) else { return };
     assert!(edit.envelope.len() <= ENVELOPE_BYTES_MAX && envelope.changes.len() <= EDIT_DOCUMENTS_MAX);
     for change in &envelope.changes {
         assert!(change.change.len() <= CHANGE_BYTES_MAX);

@@ -12,6 +12,7 @@ use neonpro_server::clock;
 use neonpro_server::database::{Database, Source};
 use neonpro_server::demo::{self, DemoSize};
 use neonpro_server::http::enrol::{make_code, ticket};
+use neonpro_server::keys::MasterSource;
 use neonpro_server::store::authority::Grant;
 use neonpro_server::store::load::{LoadBatch, LoadRecord};
 use std::io::{BufRead, BufReader};
@@ -128,7 +129,10 @@ impl Bed {
         let told: serde_json::Value = serde_json::from_str(&line).unwrap();
         let address = told["listening"].as_str().unwrap().trim_start_matches("https://").parse().unwrap();
         let fingerprint = told["fingerprint"].as_str().unwrap().to_owned();
-        let database = Database::open(&Source::Embedded(data.join("postgres"))).await.unwrap();
+        let database =
+            Database::open(&Source::Embedded(data.join("postgres")), &MasterSource::in_directory(&data))
+                .await
+                .unwrap();
         Self { database, dir, server, address, fingerprint }
     }
 

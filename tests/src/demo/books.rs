@@ -6,6 +6,7 @@ use neonpro_contract::ids::ClinicId;
 use neonpro_contract::permissions::Audience;
 use neonpro_server::actor::Actor;
 use neonpro_server::database::{DATABASE_NAME, Database, Source};
+use neonpro_server::keys::MasterSource;
 use neonpro_server::postgres::EmbeddedPostgres;
 use neonpro_server::store::Store;
 use sqlx_core::connection::ConnectOptions;
@@ -44,7 +45,9 @@ impl Books {
     /// No server runs there.
     pub async fn open(postgres: &Path) -> Outcome<Self> {
         let settings = EmbeddedPostgres::running(postgres).ok_or("no PostgreSQL runs there")?;
-        let database = Database::open(&Source::Embedded(postgres.to_owned())).await?;
+        let data = postgres.parent().ok_or("the cluster lies in no directory")?;
+        let master = MasterSource::in_directory(data);
+        let database = Database::open(&Source::Embedded(postgres.to_owned()), &master).await?;
         // Row security binds the server's role, not this one: nothing stays unseen.
         let owner = PgConnectOptions::new_without_pgpass()
             .socket(&settings.socket_dir)

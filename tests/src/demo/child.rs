@@ -16,10 +16,12 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// Lines of a log that are shown when its program failed.
 const TAIL_LINES: usize = 12;
 /// Settings of the person's own installation, which the demo must not touch.
-const FOREIGN: [&str; 6] = [
+const FOREIGN: [&str; 8] = [
     "DATABASE_URL",
     "MIGRATION_DATABASE_URL",
     "NEONPRO_DATA",
+    "NEONPRO_MASTER_KEY",
+    "NEONPRO_KEY_COMMAND",
     "NEONPRO_LISTEN",
     "NEONPRO_TLS_CERTIFICATE",
     "NEONPRO_TLS_KEY",

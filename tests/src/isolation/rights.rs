@@ -106,6 +106,16 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "a history is written once and numbered",
     },
     Deviation {
+        relation: "sync.clinic_keys",
+        rights: Rights { update: Columns::Only(&["master_id", "wrapped"]), delete: true, ..WRITE },
+        reason: "a key is wrapped anew by another master key, and goes when nothing is wrapped under it any more",
+    },
+    Deviation {
+        relation: "sync.data_keys",
+        rights: Rights { update: Columns::Only(&["clinic_key", "wrapped", "destroyed_at"]), ..WRITE },
+        reason: "a key is wrapped anew or destroyed; whose it is and that it was stay",
+    },
+    Deviation {
         relation: "sync.audit",
         rights: Rights { update: Columns::None, ..WRITE },
         reason: "an audit is only added to",
@@ -155,6 +165,7 @@ const DEVIATIONS: &[Deviation] = &[
                 "merged_at",
                 "feed_seq",
                 "withdrawn",
+                "patient_id",
             ]),
             ..WRITE
         },
@@ -164,41 +175,6 @@ const DEVIATIONS: &[Deviation] = &[
         relation: "sync.feed",
         rights: Rights { update: Columns::None, delete: true, ..WRITE },
         reason: "the feed is pruned below its horizon; the signed edits stay",
-    },
-    Deviation {
-        relation: "sync.receipts",
-        rights: Rights { update: Columns::Only(&["purged_at", "received_at", "how"]), ..WRITE },
-        reason: "what a device was asked to purge is not rewritten; that it did is filled in",
-    },
-    Deviation {
-        relation: "sync.consent_looks",
-        rights: Rights { update: Columns::Only(&["expiries_seen_until"]), ..WRITE },
-        reason: "one instant per clinic",
-    },
-    Deviation {
-        relation: "sync.shares",
-        rights: Rights {
-            update: Columns::Only(&["state", "ended_why", "opened_at", "ended_at", "told_seq"]),
-            ..WRITE
-        },
-        reason: "a share opens and ends; whom and what it is about never changes",
-    },
-    Deviation {
-        relation: "sync.shared_documents",
-        rights: Rights {
-            update: Columns::Only(&[
-                "purpose",
-                "epoch",
-                "content",
-                "author_id",
-                "captured_at",
-                "merged_at",
-                "feed_seq",
-                "withdrawn",
-            ]),
-            ..WRITE
-        },
-        reason: "a copy is renewed and withdrawn; where it comes from never changes",
     },
 ];
 
@@ -267,7 +243,9 @@ pub fn rights(role: Role, relation: &Relation) -> Rights {
         (Role::Server, Class::Tenant) => named(DEVIATIONS).unwrap_or(WRITE),
         (Role::Server, Class::Routing) => named(ROUTING).unwrap_or(NOTHING),
         (Role::Server, Class::Reference) => READ,
-        (Role::Server, Class::Server) => Rights { update: Columns::Only(&["reference_seq"]), ..READ },
+        (Role::Server, Class::Server) => {
+            Rights { update: Columns::Only(&["reference_seq", "keyed"]), ..READ }
+        }
         (Role::Reference, Class::Reference) => WRITE,
         _ => NOTHING,
     }

@@ -12,7 +12,7 @@ use neonpro_contract::catalogue::{
     Kind, Lifecycle, PatientLink, Purpose, Role, Scope, TABLES, TableId, table, table_by_id,
 };
 use neonpro_contract::document::{Clamps, Document, ParsedChange};
-use neonpro_contract::edit::{DocumentId, Envelope, decode_envelope, signing_bytes};
+use neonpro_contract::edit::{DocumentId, Envelope};
 use neonpro_contract::ids::{ClinicId, RecordId};
 use neonpro_contract::permissions::{may_write, purpose};
 use neonpro_contract::row::Row;
@@ -20,6 +20,7 @@ use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::Value;
 use neonpro_server::actor::Actor;
 use neonpro_server::store::Store;
+use neonpro_server::store::edits::LoggedEdit;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgRow;
@@ -28,18 +29,6 @@ use uuid::Uuid;
 
 /// Rows by table and record.
 pub type Rows = BTreeMap<(TableId, Uuid), Row>;
-
-struct Merged {
-    device: Uuid,
-    author: Uuid,
-    seq: i64,
-    received_at: i64,
-    merged_at: i64,
-    envelope: Vec<u8>,
-    signature: Vec<u8>,
-    /// What was merged instead of the signed changes, where these did not fit any more.
-    reissued: Option<Vec<u8>>,
-}
 
 struct Device {
     key: Vec<u8>,
@@ -117,24 +106,11 @@ async fn devices(world: &World, clinic: ClinicId) -> HashMap<Uuid, Device> {
     rows.iter().map(|row| (row.get(0), device(row))).collect()
 }
 
-async fn merged(world: &World, clinic: ClinicId) -> Vec<Merged> {
-    let mut admin = world.node.database.admin().await;
-    let sql = "select device_id, author_id, seq, (extract(epoch from received_at) * 1000000)::bigint, \
-        (extract(epoch from merged_at) * 1000000)::bigint, envelope, signature, reissued \
-        from sync.edits where clinic_id = $1 and fate = 'accepted' order by seq";
-    let rows = sqlx_core::query::query(sql).bind(clinic.0).fetch_all(&mut admin).await.unwrap();
-    rows.iter()
-        .map(|row| Merged {
-            device: row.get(0),
-            author: row.get(1),
-            seq: row.get(2),
-            received_at: row.get(3),
-            merged_at: row.get(4),
-            envelope: row.get(5),
-            signature: row.get(6),
-            reissued: row.get(7),
-        })
-        .collect()
+async fn merged(world: &World, clinic: ClinicId) -> Vec<LoggedEdit> {
+    let mut scoped = world.node.database.store.begin(&Actor::system(clinic)).await.unwrap();
+    let edits = scoped.list_logged_edits(i64::MIN, i64::MAX).await.unwrap();
+    scoped.rollback().await.unwrap();
+    edits
 }
 
 /// I2: the heads the server keeps are those of the document rebuilt.
@@ -190,7 +166,7 @@ impl Model {
     }
 
     /// Edits of one transaction.
-    fn group(&mut self, group: &[Merged]) -> Result<(), String> {
+    fn group(&mut self, group: &[LoggedEdit]) -> Result<(), String> {
         let before = self.roles();
         for merged in group {
             self.edit(merged, &before)?;
@@ -242,9 +218,9 @@ impl Model {
         roles
     }
 
-    fn edit(&mut self, merged: &Merged, before: &HashMap<Uuid, Vec<Role>>) -> Result<(), String> {
+    fn edit(&mut self, merged: &LoggedEdit, before: &HashMap<Uuid, Vec<Role>>) -> Result<(), String> {
         let device = self.devices.get(&merged.device).ok_or("I8: an accepted edit of an unknown device")?;
-        let message = signing_bytes(self.clinic, &merged.envelope);
+        let message = merged.outline.signing_bytes(self.clinic);
         if UnparsedPublicKey::new(&ED25519, &device.key).verify(&message, &merged.signature).is_err() {
             return Err("I8: an accepted edit without a valid signature".to_owned());
         }
@@ -256,9 +232,9 @@ impl Model {
         if !waited && device.named.as_ref().is_some_and(|people| !people.contains(&merged.author)) {
             return Err(format!("I8: {} may not write on {}", merged.author, merged.device));
         }
-        let content = merged.reissued.as_ref().unwrap_or(&merged.envelope);
-        let envelope = decode_envelope(content).ok_or("I8: an accepted edit that does not read")?;
-        for change in &envelope.changes {
+        let envelope = merged.outline.envelope();
+        for change in &merged.changes {
+            let bytes = change.bytes.as_ref().ok_or("I8: an accepted edit that does not read")?;
             let id = change.document;
             let of = id.table().ok_or("I8: an accepted edit of no table")?;
             let may = |roles: &HashMap<Uuid, Vec<Role>>| {
@@ -270,7 +246,7 @@ impl Model {
             if !may {
                 return Err(format!("I8: {} had no right to write {id}", merged.author));
             }
-            self.change(&envelope, change.epoch, id, &change.change, merged.merged_at)?;
+            self.change(envelope, change.epoch, id, bytes, merged.merged_at)?;
         }
         Ok(())
     }

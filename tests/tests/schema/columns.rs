@@ -41,8 +41,15 @@ fn not_null(field: &Field) -> bool {
 fn expected(table: &Table) -> BTreeMap<String, String> {
     let mut columns: BTreeMap<_, _> = table
         .columns()
-        .map(|field| (field.name.to_owned(), declared(field.column, not_null(field))))
+        .map(|field| (field.name.to_owned(), declared(table.stored_column(field), not_null(field))))
         .collect();
+    columns.extend(
+        table
+            .fields
+            .iter()
+            .filter(|field| field.indexed)
+            .map(|f| (format!("{}_index", f.name), "bytea".into())),
+    );
     columns.insert("id".to_owned(), "uuid not null".to_owned());
     if table.scope == Scope::Reference {
         columns.extend(REFERENCE_COLUMNS.map(|(name, kind)| (name.to_owned(), kind.to_owned())));

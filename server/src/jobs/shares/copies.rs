@@ -137,8 +137,7 @@ impl Telling {
         }
         let epoch = known.map_or(1, |known| known.state.epoch.saturating_add(1));
         let seq = self.enter(FeedKind::Snapshot, id, original.state.purpose, epoch);
-        let state =
-            DocumentState { epoch, last_seq: seq, ..DocumentState::new(id, original.state.purpose, None) };
+        let state = DocumentState { epoch, last_seq: seq, ..original.state.copied() };
         let stamp = neonpro_contract::row::RowStamp { feed_seq: seq, ..original.stored.stamp };
         self.copies.push(SharedDocument { state, stamp, content });
         if id.is_primary() && here.is_none() {
