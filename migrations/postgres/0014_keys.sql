@@ -12,19 +12,20 @@ create table sync.clinic_keys (
     primary key (clinic_id, version)
 );
 
--- One key in use per patient and purpose; the nil patient stands for what the clinic has without one. Purpose -1 is the
--- key of blind indexes. A destroyed key leaves its place and loses its bytes.
+-- One key in use per patient and purpose; the clinic's own id stands for what it has without a patient. Purpose -1 is
+-- the key of blind indexes. A destroyed key leaves its place and loses its bytes.
 create table sync.data_keys (
     clinic_id uuid not null,
-    id bigint generated always as identity,
+    -- By chance, so that no number ever names another key, not even in a restored database.
+    id bigint not null,
     patient_id uuid not null,
     purpose smallint not null check (purpose between -1 and 5),
     clinic_key integer not null,
-    wrapped bytea,
+    wrapped bytea not null,
     made_at timestamptz not null,
     destroyed_at timestamptz,
     primary key (clinic_id, id),
-    check ((wrapped is null) = (destroyed_at is not null))
+    check ((octet_length(wrapped) = 0) = (destroyed_at is not null))
 );
 create unique index data_keys_in_use on sync.data_keys (clinic_id, patient_id, purpose) where destroyed_at is null;
 create index data_keys_of_version on sync.data_keys (clinic_id, clinic_key) where destroyed_at is null;

@@ -1,6 +1,8 @@
 //! The command line: one function per command.
 
 mod audit;
+mod erase;
+mod keys;
 pub(crate) mod output;
 mod people;
 mod quarantine;
@@ -37,6 +39,10 @@ enum Command {
     Audit(audit::AuditCommand),
     /// Edits that were set aside: list, show, release, discard.
     Quarantine(quarantine::QuarantineArgs),
+    /// Erase a patient's data: plan, run, list, certificate, read-restricted.
+    Erase(erase::EraseArgs),
+    /// Keys of clinics: status, rotate, rewrap.
+    Keys(keys::KeysArgs),
     /// Load a generated demo network (3 clinics) and print its clinics.
     DemoData {
         #[command(flatten)]
@@ -74,6 +80,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Membership(args) => people::membership(args).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Quarantine(args) => quarantine::run(args).await,
+        Command::Erase(args) => erase::run(args).await,
+        Command::Keys(args) => keys::run(args).await,
         Command::DemoData { database, patients, seed } => {
             let open = database.open().await?;
             let network =

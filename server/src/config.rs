@@ -3,6 +3,7 @@
 use crate::admission::AdmissionConfig;
 use crate::audit::Notary;
 use crate::database::{Database, DatabaseError, Source};
+use crate::erasure::ledger::Ledger;
 use crate::keys::MasterSource;
 use clap::Args;
 use std::net::SocketAddr;
@@ -124,6 +125,28 @@ impl AuditArgs {
     }
 }
 
+/// Where the ledger of erasures is.
+#[derive(Debug, Clone, Args)]
+pub struct LedgerArgs {
+    /// Ledger of erasures, which outlives every backup of the database: keep it on storage of its own, and one file for
+    /// all servers of a database. Default: `erasures.ledger` in the data directory.
+    #[arg(long, env = "NEONPRO_ERASURE_LEDGER")]
+    pub erasure_ledger: Option<PathBuf>,
+}
+
+impl LedgerArgs {
+    /// The file.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn file(&self, database: &DatabaseArgs) -> Result<PathBuf, crate::postgres::PostgresError> {
+        match &self.erasure_ledger {
+            Some(path) => Ok(path.clone()),
+            None => Ok(Ledger::file_in(&database.data_dir().await?)),
+        }
+    }
+}
+
 /// Settings of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
@@ -148,6 +171,9 @@ pub struct ServeArgs {
     /// Where the audit's signing key is.
     #[command(flatten)]
     pub audit: AuditArgs,
+    /// Where the ledger of erasures is.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
     /// Logs as JSON lines.
     #[arg(long)]
     pub log_json: bool,

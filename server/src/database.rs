@@ -177,6 +177,7 @@ pub fn migrator() -> Migrator {
         11 "0011_set_aside",
         13 "0013_scope",
         14 "0014_keys",
+        15 "0015_erasure",
     ])
 }
 

@@ -105,3 +105,11 @@ pub(crate) async fn apart<T: Send + 'static>(
     // The closure does not panic, and the task is not cancelled.
     tokio::task::spawn_blocking(ask).await.unwrap_or(Err(KeyError::None))
 }
+
+/// A number for a new data key, by chance.
+pub(crate) fn number() -> KeyResult<i64> {
+    use ring::rand::SecureRandom as _;
+    let mut bytes = [0; 8];
+    ring::rand::SystemRandom::new().fill(&mut bytes).map_err(|_| KeyError::Random)?;
+    Ok(i64::from_be_bytes(bytes) & i64::MAX)
+}

@@ -5,6 +5,8 @@ use crate::audit::{KeyError, Notary};
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
+use crate::erasure::ledger::Ledger;
+use crate::erasure::{self, ErasureError};
 use crate::state::AppState;
 use crate::telemetry::Metrics;
 use crate::tls::{Tls, TlsError};
@@ -27,6 +29,9 @@ pub enum ServeError {
     /// The database.
     #[error("the database could not be opened")]
     Database(#[from] DatabaseError),
+    /// Erasures could not be carried out again: what they erased may be in this database.
+    #[error("erasures could not be carried out again, so nobody is served")]
+    Erasure(#[from] ErasureError),
     /// The embedded cluster's place.
     #[error("no data directory")]
     DataDir(#[from] crate::postgres::PostgresError),
@@ -75,6 +80,9 @@ impl Server {
     /// A cancelled start may leave an embedded cluster running until the process ends.
     pub async fn start(args: &ServeArgs) -> Result<Self, ServeError> {
         let database = args.database.open().await?;
+        // A restored backup may hold what was erased since: nobody is served before it is erased again.
+        let ledger = Ledger::new(args.ledger.file(&args.database).await?);
+        erasure::replay(&database.store, &ledger, clock::now()).await?;
         // Without rules of law the clinics' own still count: no reason not to serve.
         if let Err(error) = scope::install_shipped(&database.store, clock::now()).await {
             tracing::error!(%error, source = ?std::error::Error::source(&error), "scope bundles were not installed");

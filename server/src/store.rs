@@ -12,10 +12,11 @@ pub mod devices;
 pub mod documents;
 pub mod edits;
 pub mod enrolments;
+pub mod erasures;
 pub mod feed;
 pub mod heads;
 pub mod items;
-mod keys;
+pub mod keys;
 pub mod literal;
 pub mod load;
 pub mod made;
@@ -31,6 +32,7 @@ pub mod written;
 
 use crate::actor::Actor;
 use crate::keys::Keyring;
+use neonpro_contract::ids::ClinicId;
 use sqlx_core::pool::{Pool, PoolConnection};
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_core::transaction::Transaction;
@@ -114,6 +116,8 @@ pub struct Scoped {
     fresh: keys::Fresh,
     /// How many data keys the clinic had destroyed when its head was locked here.
     keys_destroyed: Option<i64>,
+    /// Clinics whose keys were destroyed here, how many each has lost by then, and where its feed stands.
+    meets: Vec<(ClinicId, i64, i64)>,
 }
 
 impl Store {
@@ -138,6 +142,7 @@ impl Store {
             keys: self.keys.clone(),
             fresh: keys::Fresh::default(),
             keys_destroyed: None,
+            meets: Vec::new(),
         }
     }
 
@@ -241,6 +246,7 @@ impl Scoped {
     pub async fn commit(self) -> StoreResult<()> {
         self.transaction.commit().await.map_err(StoreError::during("committing"))?;
         self.fresh.release(&self.keys, self.keys_destroyed);
+        self.meets.iter().for_each(|(clinic, destroyed, seq)| self.keys.meet(*clinic, *destroyed, *seq));
         Ok(())
     }
 

@@ -63,8 +63,8 @@ fn free_texts(catalog: &Catalog, relation: &Relation) -> Vec<(String, String)> {
         .columns
         .iter()
         .filter(|column| matches!(column.kind.as_str(), "text" | "text[]" | "jsonb") && !refers(&column.name))
-        // Identifiers with check digits: no record that holds another text could be edited any more.
-        .filter(|column| !["cpf", "cns", "cnpj"].contains(&column.name.as_str()))
+        // Identifiers with check digits, and a date: no record that holds another text could be edited any more.
+        .filter(|column| !["cpf", "cns", "cnpj", "date_of_birth"].contains(&column.name.as_str()))
         .map(|column| (column.name.clone(), column.kind.clone()))
         .collect()
 }

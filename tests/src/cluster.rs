@@ -306,6 +306,28 @@ fn master_key_file() -> &'static Path {
     })
 }
 
+/// Every file of the cluster as it lies on the disk: heaps, indexes, the write-ahead log, logs, what is left of rows that
+/// are gone.
+#[must_use]
+pub fn postgres_files() -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut dirs = vec![cluster().embedded.cluster_dir(), cluster().embedded.log_dir()];
+    while let Some(dir) = dirs.pop() {
+        for entry in dir.read_dir().unwrap().flatten() {
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => dirs.push(path),
+                // Other tests' databases come and go meanwhile.
+                Ok(kind) if kind.is_file() => {
+                    found.extend(std::fs::read(&path).ok().map(|bytes| (path, bytes)))
+                }
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
 /// What PostgreSQL logged so far.
 #[must_use]
 pub fn postgres_log() -> Vec<u8> {

@@ -15,6 +15,7 @@ mod merge {
     mod cases;
     mod consent;
     mod duties;
+    mod erasure;
     mod gate;
     mod innocent;
     mod order;

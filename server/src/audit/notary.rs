@@ -68,6 +68,12 @@ impl Notary {
         self.key.public_key()
     }
 
+    /// Signs what has a context of its own.
+    #[must_use]
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.key.sign(bytes)
+    }
+
     /// The file of checkpoints.
     #[must_use]
     pub fn file(&self) -> &Path {

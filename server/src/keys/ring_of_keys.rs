@@ -34,6 +34,8 @@ struct Clinic {
     index: Option<Key>,
     /// How many data keys the clinic had destroyed when the rest was read.
     destroyed: i64,
+    /// Newest feed number seen under the head's lock.
+    seq: i64,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -57,15 +59,15 @@ impl Keyring {
         self.0.master.as_ref().ok_or(KeyError::None)
     }
 
-    /// Forgets what is cached of a clinic whose count of destroyed keys moved on.
-    pub(crate) fn meet(&self, clinic: ClinicId, destroyed: i64) {
+    /// Forgets what is cached of a clinic that destroyed keys since, or whose database went back to an older state: then
+    /// keys made since are not in it.
+    pub(crate) fn meet(&self, clinic: ClinicId, destroyed: i64, seq: i64) {
         let mut clinics = self.clinics();
         let known = clinics.entry(clinic).or_default();
-        if known.destroyed != destroyed {
-            known.data.clear();
-            known.numbers.clear();
-            known.destroyed = destroyed;
+        if known.destroyed != destroyed || seq < known.seq {
+            *known = Clinic { destroyed, ..Clinic::default() };
         }
+        known.seq = seq;
     }
 
     /// Wraps a clinic's key.

@@ -62,6 +62,7 @@ pub(super) async fn read(scoped: &mut Scoped, candidates: &[Candidate]) -> Store
         let list: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
         workspace.consents = scoped.list_consents(&list).await?;
     }
+    workspace.erased = scoped.list_erased_subjects().await?;
     workspace.scope = super::scope::read(scoped, candidates, &workspace).await?;
     Ok((facts, workspace))
 }

@@ -154,6 +154,15 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// What was captured before its patient had it erased comes too late, from whatever tablet or restored server.
+    fn check_erased(&self, document: &OpenDocument) -> Result<(), Stop> {
+        let erased_at = self.workspace.erased.get(&document.state.subject());
+        if erased_at.is_some_and(|at| self.envelope.captured_at.0 <= *at) {
+            return Err(refused(Code::Discarded).into());
+        }
+        Ok(())
+    }
+
     fn key(&self) -> RecordKey {
         (self.change.document.table, self.change.document.record.0)
     }
@@ -177,6 +186,7 @@ impl Work<'_> {
             after.set_derived_defaults();
         }
         document.state.patient = patient;
+        self.check_erased(&document)?;
         self.check_consent(accepted, &document, &after)?;
         self.check_scope(accepted, before.as_ref(), &after, patient)?;
         self.advance(&mut document);

@@ -2,6 +2,7 @@
 //!
 //! An edit is judged on copies ([`Stage`]) that replace the originals only when the whole edit is accepted.
 
+use crate::keys::Subject;
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{FacetId, Field, Table, TableId};
 use neonpro_contract::consent::ConsentEvent;
@@ -60,6 +61,8 @@ pub(crate) struct Workspace {
     pub existing: HashSet<RecordKey>,
     /// Records another clinic shares with this one: nobody here may write them.
     pub foreign: HashSet<Uuid>,
+    /// What was erased, and from when nothing captured earlier is taken.
+    pub erased: HashMap<Subject, i64>,
     /// Documents some edit of which is set aside.
     pub set_aside: HashSet<DocumentId>,
     /// Patients whose consents changed here.

@@ -128,7 +128,7 @@ impl Scoped {
     fn locked(&mut self, (head, place, keys_destroyed): (Head, Place, i64)) -> Head {
         self.audit_place = Some(place);
         self.keys_destroyed = Some(keys_destroyed);
-        self.keys.meet(self.actor.clinic(), keys_destroyed);
+        self.keys.meet(self.actor.clinic(), keys_destroyed, head.seq);
         head
     }
 

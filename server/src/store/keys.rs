@@ -4,8 +4,12 @@
 //! sealed under a key that was rolled back; and a cached key seals only while the head is locked, whose count of
 //! destroyed keys every destruction raises.
 
+mod destroy;
 mod fresh;
 mod index;
+mod rotate;
+
+pub use rotate::KeyStanding;
 
 pub(super) use fresh::Fresh;
 
@@ -27,7 +31,7 @@ struct Wrapped {
     patient: Uuid,
     purpose: i16,
     version: i32,
-    bytes: Option<Vec<u8>>,
+    bytes: Vec<u8>,
 }
 
 const WRAPPED: &str = "id, patient_id, purpose, clinic_key, wrapped";
@@ -43,9 +47,9 @@ fn wrapped(row: &PgRow) -> StoreResult<Wrapped> {
     })
 }
 
-/// The patient and purpose of a key, as columns.
-fn columns(subject: Subject) -> (Uuid, i16) {
-    (subject.patient.map_or(Uuid::nil(), |id| id.0), purpose_number(subject.purpose))
+/// The patient and purpose of a key, as columns: the clinic's own id stands for nobody.
+fn columns(clinic: ClinicId, subject: Subject) -> (Uuid, i16) {
+    (subject.patient.map_or(clinic.0, |id| id.0), purpose_number(subject.purpose))
 }
 
 /// What a data key's wrapping is bound to.
@@ -105,7 +109,8 @@ impl Scoped {
 
     async fn find_keys_in_use(&mut self, subjects: &[Subject]) -> StoreResult<HashMap<Subject, (i64, Key)>> {
         let clinic = self.actor().clinic();
-        let (patients, purposes): (Vec<Uuid>, Vec<i16>) = subjects.iter().map(|s| columns(*s)).unzip();
+        let (patients, purposes): (Vec<Uuid>, Vec<i16>) =
+            subjects.iter().map(|s| columns(clinic, *s)).unzip();
         let sql = format!(
             "select {WRAPPED} from sync.data_keys where clinic_id = $1 and destroyed_at is null \
              and (patient_id, purpose) in (select * from unnest($2::uuid[], $3::smallint[]))"
@@ -120,11 +125,11 @@ impl Scoped {
         let mut found = HashMap::with_capacity(rows.len());
         for row in &rows {
             let wrapped = wrapped(row)?;
-            let subject =
-                subjects.iter().find(|subject| columns(**subject) == (wrapped.patient, wrapped.purpose));
-            let (Some(subject), Some(key)) = (subject, self.unwrap_data_key(&wrapped).await?) else {
-                continue;
-            };
+            let subject = subjects
+                .iter()
+                .find(|subject| columns(clinic, **subject) == (wrapped.patient, wrapped.purpose));
+            let Some(subject) = subject else { continue };
+            let key = self.unwrap_data_key(&wrapped).await?;
             self.keys.keep(clinic, wrapped.id, &key);
             self.keys.use_for(clinic, *subject, wrapped.id, self.keys_destroyed);
             found.insert(*subject, (wrapped.id, key));
@@ -138,18 +143,21 @@ impl Scoped {
         let (version, clinic_key) = self.clinic_key_in_use().await?;
         let mut made = HashMap::with_capacity(subjects.len());
         let (mut patients, mut purposes, mut wrapped) = (Vec::new(), Vec::new(), Vec::new());
+        let mut numbers = Vec::new();
         for subject in subjects {
-            let (patient, purpose) = columns(*subject);
+            let (patient, purpose) = columns(clinic, *subject);
             let key = Key::random()?;
             wrapped.push(clinic_key.seal(&bound(clinic, patient, purpose), key.bytes())?);
+            numbers.push(crate::keys::number()?);
             patients.push(patient);
             purposes.push(purpose);
             made.insert((patient, purpose), (*subject, key));
         }
         let rows = sqlx_core::query::query(
-            "insert into sync.data_keys (clinic_id, patient_id, purpose, clinic_key, wrapped, made_at) \
-             select $1, u.patient, u.purpose, $2, u.wrapped, $3::timestamptz \
-             from unnest($4::uuid[], $5::smallint[], $6::bytea[]) as u(patient, purpose, wrapped) on conflict do nothing returning id, patient_id, purpose",
+            "insert into sync.data_keys (clinic_id, id, patient_id, purpose, clinic_key, wrapped, made_at) \
+             select $1, u.id, u.patient, u.purpose, $2, u.wrapped, $3::timestamptz \
+             from unnest($4::uuid[], $5::smallint[], $6::bytea[], $7::bigint[]) as u(patient, purpose, wrapped, id) \
+             on conflict do nothing returning id, patient_id, purpose",
         )
         .bind(clinic.0)
         .bind(version)
@@ -157,6 +165,7 @@ impl Scoped {
         .bind(&patients)
         .bind(&purposes)
         .bind(&wrapped)
+        .bind(&numbers)
         .fetch_all(self.connection())
         .await
         .map_err(StoreError::during("making data keys"))?;
@@ -206,21 +215,19 @@ impl Scoped {
             .map_err(StoreError::during("reading data keys"))?;
         for row in &rows {
             let wrapped = wrapped(row)?;
-            if let Some(key) = self.unwrap_data_key(&wrapped).await? {
-                self.keys.keep(clinic, wrapped.id, &key);
-                keys.insert(wrapped.id, key);
-            }
+            let key = self.unwrap_data_key(&wrapped).await?;
+            self.keys.keep(clinic, wrapped.id, &key);
+            keys.insert(wrapped.id, key);
         }
         Ok(Opener { clinic, keys })
     }
 
-    async fn unwrap_data_key(&mut self, wrapped: &Wrapped) -> StoreResult<Option<Key>> {
-        let Some(bytes) = &wrapped.bytes else { return Ok(None) };
+    async fn unwrap_data_key(&mut self, wrapped: &Wrapped) -> StoreResult<Key> {
         let clinic = self.actor().clinic();
         let clinic_key = self.clinic_key(wrapped.version).await?;
-        let opened = clinic_key.open(&bound(clinic, wrapped.patient, wrapped.purpose), bytes);
+        let opened = clinic_key.open(&bound(clinic, wrapped.patient, wrapped.purpose), &wrapped.bytes);
         let key = opened.and_then(|bytes| Key::from_bytes(&bytes));
-        Ok(Some(key.ok_or(KeyError::DamagedData { clinic, key: wrapped.id })?))
+        Ok(key.ok_or(KeyError::DamagedData { clinic, key: wrapped.id })?)
     }
 
     /// A version of the clinic's key.

@@ -68,7 +68,9 @@ impl Scoped {
             .fetch_all(self.connection())
             .await
             .map_err(StoreError::during("reading a page of records"))?;
-        rows.iter().map(|row| decode(table, row)).collect()
+        let mut records = rows.iter().map(|row| decode(table, row)).collect::<StoreResult<Vec<_>>>()?;
+        self.open_records(table, &mut records).await?;
+        Ok(records)
     }
 
     /// Newest reference row.

@@ -1,8 +1,5 @@
 //! One cluster per test run, one migrated database per test, seen through the server's own door and from above it.
 
-use neonpro_contract::ids::ClinicId;
-use neonpro_contract::row::Row;
-use neonpro_server::actor::Actor;
 use neonpro_server::database::{Access, prepare};
 use neonpro_server::keys::aead::Key;
 use neonpro_server::keys::{Keyring, Master};
@@ -10,13 +7,10 @@ use neonpro_server::postgres::EmbeddedPostgres;
 use neonpro_server::store::Store;
 use sqlx_core::connection::ConnectOptions;
 use sqlx_core::executor::Executor;
-use sqlx_core::row::Row as _;
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_postgres::PgConnection;
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use uuid::Uuid;
 
 struct Cluster {
     // Stops with the process that holds it.
@@ -88,26 +82,6 @@ impl Database {
             .fetch_one(&mut self.admin)
             .await
             .unwrap_or_else(|error| panic!("{error}: {sql}"))
-    }
-
-    /// Every row of a table, sealed columns opened.
-    pub async fn rows(&mut self, table: &str) -> Vec<Row> {
-        let table = neonpro_contract::catalogue::table(table).unwrap();
-        let ids = sqlx_core::query::query(AssertSqlSafe(format!("select clinic_id, id from {}", table.name)))
-            .fetch_all(&mut self.admin)
-            .await
-            .unwrap();
-        let mut by_clinic: BTreeMap<Uuid, Vec<Uuid>> = BTreeMap::new();
-        for row in &ids {
-            by_clinic.entry(row.get(0)).or_default().push(row.get(1));
-        }
-        let mut rows = Vec::new();
-        for (clinic, ids) in by_clinic {
-            let mut scoped = self.store.begin(&Actor::system(ClinicId(clinic))).await.unwrap();
-            rows.extend(scoped.list_records(table, &ids).await.unwrap().into_iter().map(|stored| stored.row));
-            scoped.rollback().await.unwrap();
-        }
-        rows
     }
 
     /// A count.

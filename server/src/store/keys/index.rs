@@ -6,7 +6,6 @@ use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::ids::ClinicId;
 use neonpro_contract::value::instant_text;
 use ring::hmac;
-use uuid::Uuid;
 
 /// Bytes of an index: enough that no two of a clinic's patients meet by chance (2^-64 at four billion).
 const INDEX_BYTES: usize = 16;
@@ -57,17 +56,18 @@ impl Scoped {
         }
         let (version, clinic_key) = self.clinic_key_in_use().await?;
         let key = Key::random()?;
-        let bytes = clinic_key.seal(&bound(clinic, Uuid::nil(), INDEX_PURPOSE), key.bytes())?;
+        let bytes = clinic_key.seal(&bound(clinic, clinic.0, INDEX_PURPOSE), key.bytes())?;
         let made = sqlx_core::query::query(
-            "insert into sync.data_keys (clinic_id, patient_id, purpose, clinic_key, wrapped, made_at) \
-             values ($1, $2, $3, $4, $5, $6::timestamptz) on conflict do nothing returning id",
+            "insert into sync.data_keys (clinic_id, patient_id, purpose, clinic_key, wrapped, made_at, id) \
+             values ($1, $2, $3, $4, $5, $6::timestamptz, $7) on conflict do nothing returning id",
         )
         .bind(clinic.0)
-        .bind(Uuid::nil())
+        .bind(clinic.0)
         .bind(INDEX_PURPOSE)
         .bind(version)
         .bind(bytes)
         .bind(instant_text(crate::clock::now().0))
+        .bind(crate::keys::number()?)
         .fetch_optional(self.connection())
         .await
         .map_err(StoreError::during("making the key of indexes"))?;
@@ -83,16 +83,14 @@ impl Scoped {
              and patient_id = $2 and purpose = $3 and destroyed_at is null";
         let row = sqlx_core::query::query(sql)
             .bind(clinic.0)
-            .bind(Uuid::nil())
+            .bind(clinic.0)
             .bind(INDEX_PURPOSE)
             .fetch_optional(self.connection())
             .await
             .map_err(StoreError::during("reading the key of indexes"))?;
         let Some(found): Option<Wrapped> = row.as_ref().map(wrapped).transpose()? else { return Ok(None) };
         let key = self.unwrap_data_key(&found).await?;
-        if let Some(key) = &key {
-            self.keys.keep_index_key(clinic, key);
-        }
-        Ok(key)
+        self.keys.keep_index_key(clinic, &key);
+        Ok(Some(key))
     }
 }

@@ -73,6 +73,24 @@ fn sealed_bytes(value: &Value) -> Option<Vec<u8>> {
     }
 }
 
+/// What was written before there were keys lies open until it is written again; a date among it is kept as a text, too.
+fn open_plain(
+    table: &'static Table,
+    fields: &[(usize, &'static Field)],
+    records: &mut [Stored],
+) -> StoreResult<()> {
+    for (index, field) in fields.iter().filter(|(_, field)| table.stored_column(field) != field.column) {
+        for stored in records.iter_mut() {
+            let value = stored.row.at(*index);
+            if !value.is_null() && sealed_bytes(value).is_none() {
+                let read = Value::from_json(&value.to_json(), field.column);
+                stored.row.set_at(*index, read.map_err(|_| StoreError::Unreadable(table.name))?);
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Scoped {
     /// Opens the sealed columns of rows as they were read.
     pub(crate) async fn open_records(
@@ -91,6 +109,7 @@ impl Scoped {
                 }
             }
         }
+        open_plain(table, &fields, records)?;
         if found.is_empty() {
             return Ok(());
         }
