@@ -6,6 +6,7 @@ mod keys;
 pub(crate) mod output;
 mod people;
 mod quarantine;
+mod subjects;
 
 use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
@@ -41,6 +42,10 @@ enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Erase a patient's data: plan, run, list, certificate, read-restricted.
     Erase(erase::EraseArgs),
+    /// What patients ask of their data: register, answer, list, statement.
+    Subject(subjects::SubjectArgs),
+    /// Incidents: a lost tablet and whose data it held, with the clock.
+    Incident(subjects::IncidentArgs),
     /// Keys of clinics: status, rotate, rewrap.
     Keys(keys::KeysArgs),
     /// Load a generated demo network (3 clinics) and print its clinics.
@@ -81,6 +86,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Audit(command) => audit::run(command).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Erase(args) => erase::run(args).await,
+        Command::Subject(args) => subjects::run(args).await,
+        Command::Incident(args) => subjects::incident(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::DemoData { database, patients, seed } => {
             let open = database.open().await?;

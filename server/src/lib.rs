@@ -27,6 +27,7 @@ pub mod serve;
 pub mod set_aside;
 pub mod state;
 pub mod store;
+pub mod subjects;
 pub mod sync;
 pub mod telemetry;
 pub mod tls;

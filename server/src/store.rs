@@ -27,6 +27,7 @@ pub mod scope;
 mod sealing;
 pub mod set_aside;
 pub mod shares;
+pub mod subjects;
 pub mod unnumbered;
 pub mod written;
 

@@ -23,5 +23,6 @@ mod merge {
     mod scope_sql;
     mod set_aside;
     mod shares;
+    mod subjects;
     mod withdrawal;
 }

@@ -172,6 +172,26 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "a copy is renewed and withdrawn; whose it is stays",
     },
     Deviation {
+        relation: "sync.erasures",
+        rights: Rights { update: Columns::Only(&["done_at", "counts", "told_after", "told_until"]), ..WRITE },
+        reason: "what was asked and decided stays; that it was done is filled in",
+    },
+    Deviation {
+        relation: "sync.restrictions",
+        rights: Rights { update: Columns::None, delete: true, ..WRITE },
+        reason: "a restriction is made and lifted",
+    },
+    Deviation {
+        relation: "sync.subject_requests",
+        rights: Rights { update: Columns::Only(&["answered_at", "answered_by", "answer"]), ..WRITE },
+        reason: "what was asked stays; the answer is filled in",
+    },
+    Deviation {
+        relation: "sync.incidents",
+        rights: Rights { update: Columns::Only(&["closed_at", "closed_by", "report"]), ..WRITE },
+        reason: "what happened stays; what was reported is filled in",
+    },
+    Deviation {
         relation: "sync.feed",
         rights: Rights { update: Columns::None, delete: true, ..WRITE },
         reason: "the feed is pruned below its horizon; the signed edits stay",
@@ -206,8 +226,10 @@ const REFERENCE: &[&str] = &[
 ];
 
 /// Functions that run with the rights of their owner, each with its reason.
-pub const DOORS: &[(&str, &str)] =
-    &[("public.ensure_month_partitions", "a month is a table, and only the owner makes tables")];
+pub const DOORS: &[(&str, &str)] = &[
+    ("public.ensure_month_partitions", "a month is a table, and only the owner makes tables"),
+    ("public.erase_records", "nothing clinical is deleted but by an erasure that has begun"),
+];
 
 /// Unique keys that do not name the clinic, each with its reason.
 pub const GLOBAL_KEYS: &[(&str, &str)] = &[("clinics_id_key", "a clinic's id is its own tenant")];

@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 use neonpro_contract::catalogue::Role;
+use neonpro_contract::edit::decode_envelope;
 use neonpro_contract::fate::Fate;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::wire::{Frame, Position, Push};
@@ -87,22 +88,26 @@ async fn a_clinic_that_comes_back_all_at_once_is_let_in_whole() {
     let mut devices = enrolled(&fleet.database.store, 0, CROWD).await;
     let pushes = devices.iter_mut().map(|device| async move {
         let edit = device.new_patient(assistant(0), fresh_id(now()), None);
+        let record = decode_envelope(&edit.signed.envelope).unwrap().changes[0].document.record.0;
         // More pushes than the merger's queue takes are shed, and come again.
         loop {
             let mut raw = welcomed(address, device).await;
             raw.send_frame(&Frame::Push(Push { edits: vec![edit.signed.clone()] })).await;
             if let Some(told) = answer(&mut raw).await {
-                return told;
+                return (record, told);
             }
         }
     });
-    for told in join_all(pushes).await {
+    let mut records = Vec::new();
+    for (record, told) in join_all(pushes).await {
+        records.push(record);
         assert!(matches!(told.as_slice(), [Fate::Accepted { .. } | Fate::Duplicate { .. }]), "{told:?}");
     }
-    let sql = "select count(*) from patients where clinic_id = $1 and name = 'Paciente Nova'";
+    let sql = "select count(*) from patients where clinic_id = $1 and id = any($2)";
     let mut admin = fleet.database.admin().await;
     let there: i64 = sqlx_core::query_scalar::query_scalar(sql)
         .bind(fleet.clinic(0).id.0)
+        .bind(records)
         .fetch_one(&mut admin)
         .await
         .unwrap();
