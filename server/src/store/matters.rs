@@ -87,7 +87,7 @@ impl Scoped {
         .map_err(StoreError::during("reading agenda items"))
     }
 
-    /// Records of a table, other than these, that live under one of these values of a column.
+    /// Records of a table, other than these, that live under one of these values of a column; the oldest id last.
     ///
     /// # Errors
     /// A database failure.
@@ -101,7 +101,7 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let sql = format!(
             "select {column}, id from {} where clinic_id = $1 and {column} = any($2) and id <> all($3) \
-             and retired_at is null and duplicate_of is null",
+             and retired_at is null and duplicate_of is null order by id desc",
             table.name
         );
         let rows = sqlx_core::query::query(AssertSqlSafe(sql))
