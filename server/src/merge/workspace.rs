@@ -60,6 +60,8 @@ pub(crate) struct Workspace {
     pub existing: HashSet<RecordKey>,
     /// Records another clinic shares with this one: nobody here may write them.
     pub foreign: HashSet<Uuid>,
+    /// Codes of registries, by registry; read when a record that names one is touched.
+    pub registered: HashSet<(&'static str, String)>,
     /// Documents some edit of which is set aside.
     pub set_aside: HashSet<DocumentId>,
     /// Patients whose consents changed here.
