@@ -41,7 +41,8 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const VERDICT_BYTES_MAX: usize = 256 * 1024;
 /// Times a worker must die on an edit, each time in another process, before the edit is held guilty.
 pub const DEATHS_PER_EDIT: u32 = 2;
-/// Guilty edits of one device in one push after which its other edits of that push that need a worker are kept aside untried.
+/// Guilty edits of one device in one push after which its other edits of that push that need a worker are kept aside
+/// untried.
 pub const GUILTY_PER_DEVICE_MAX: u32 = 3;
 /// Workers that may be started at once before starting waits.
 pub const STARTS_BURST: u32 = 20;
