@@ -129,6 +129,7 @@ impl Batch {
     pub fn flush(mut self, tx: &mut Tx<'_>, now_us: i64) -> Result<(), ReplicaError> {
         self.mark_hidden_primaries(tx)?;
         self.follow_primaries(tx)?;
+        self.look_beside_left(tx)?;
         let gone = self.gone();
         let documents: Vec<(DocumentId, Working)> = std::mem::take(&mut self.documents).into_iter().collect();
         let any_conflict = conflicts::any(&tx.sql)?;
@@ -236,13 +237,32 @@ impl Batch {
         Ok(())
     }
 
+    /// A record that was withdrawn while an edit waited on it goes with the edit, unless another facet of it is here.
+    fn look_beside_left(&mut self, tx: &Tx<'_>) -> Result<(), ReplicaError> {
+        let left = |(id, working): (&DocumentId, &Working)| {
+            (id.is_primary() && working.standing == Standing::Withdrawn && working.is_left()).then_some(*id)
+        };
+        let left: Vec<DocumentId> = self.documents.iter().filter_map(left).collect();
+        for primary in left {
+            let table = table_of(&primary)?;
+            for facet in table.facet_ids().skip(1).filter(|facet| holds(table, *facet, tx.identity.audience))
+            {
+                self.document(&tx.sql, DocumentId { facet, ..primary })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Records that are on the server no more (or never were) and that no pending edit creates.
     fn gone(&self) -> BTreeSet<(TableId, RecordId)> {
         self.documents
             .iter()
             .filter(|(id, working)| id.is_primary() && !working.is_counted() && !working.is_pending())
             // One that was withdrawn before may share its record with facets that are here.
-            .filter(|(_, working)| working.standing == Standing::Here || working.fingerprint_before.is_some())
+            .filter(|(_, working)| {
+                let turned = working.fingerprint_before.is_some() || working.is_left();
+                working.standing == Standing::Here || turned
+            })
             .filter(|(primary, _)| {
                 let mut others =
                     self.documents.range(**primary..).take_while(|(id, _)| id.record == primary.record);

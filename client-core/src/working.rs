@@ -35,6 +35,7 @@ pub(crate) struct Working {
     /// Its term in the digest as stored.
     pub fingerprint_before: Option<u128>,
     was_stored: bool,
+    was_pending: bool,
 }
 
 /// What is to be written about a document.
@@ -59,7 +60,7 @@ impl Working {
         pending: Vec<PendingChange>,
     ) -> Result<Self, ReplicaError> {
         let table = row.table();
-        let was_stored = stored.is_some();
+        let (was_stored, was_pending) = (stored.is_some(), !pending.is_empty());
         let (epoch, standing, clamps, heads, confirmed) = match stored {
             None => {
                 let standing = if born { Standing::Server } else { Standing::Here };
@@ -87,6 +88,7 @@ impl Working {
             misfits: Vec::new(),
             fingerprint_before: (standing == Standing::Server).then(|| fingerprint(&id, epoch, &heads)),
             was_stored,
+            was_pending,
         })
     }
 
@@ -286,6 +288,11 @@ impl Working {
             heads: self.live_heads(),
             clamps: self.clamps.clone(),
         })
+    }
+
+    /// Whether changes waited on it that wait no more.
+    pub fn is_left(&self) -> bool {
+        self.was_pending && !self.is_pending()
     }
 
     /// Whether something is stored about it.

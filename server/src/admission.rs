@@ -26,7 +26,14 @@ pub const EDIT_CPU_SECONDS_MAX: u64 = 2;
 pub const EDIT_CPU_MAX: Duration = Duration::from_secs(1);
 /// Longest a batch may take, sleeping included, before its worker is killed.
 pub const BATCH_WAIT_MAX: Duration = Duration::from_secs(30);
-/// Edits in one batch: enough to make a round trip cheap, few enough to be tried again after a death.
+/// How long the trials of one merge may keep its clinic's head locked. A quarter of the time a revocation may take; an
+/// honest group needs some milliseconds.
+pub const LOCKED_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Times an edit is tried apart, each time on the documents as they are by then, before its push has to come back later.
+pub const APART_ROUNDS_MAX: u32 = 3;
+/// Edits remembered as guilty: what waits on the server is not tried again at every merge.
+pub const GUILTY_REMEMBERED_MAX: usize = 1_024;
+/// Edits in one batch: enough to make a round trip cheap.
 pub const BATCH_EDITS_MAX: usize = 64;
 /// Bytes of one batch. Eight documents of the largest size.
 pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -34,7 +41,8 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const VERDICT_BYTES_MAX: usize = 256 * 1024;
 /// Times a worker must die on an edit, each time in another process, before the edit is held guilty.
 pub const DEATHS_PER_EDIT: u32 = 2;
-/// Guilty edits of one device in one group after which its other edits of that group are kept aside untried.
+/// Guilty edits of one device in one push after which its other edits of that push that need a worker are kept aside
+/// untried.
 pub const GUILTY_PER_DEVICE_MAX: u32 = 3;
 /// Workers that may be started at once before starting waits.
 pub const STARTS_BURST: u32 = 20;

@@ -1,6 +1,6 @@
 //! Settings of a server process: command line first, environment second, defaults last.
 
-use crate::admission::AdmissionConfig;
+use crate::admission::{AdmissionConfig, LOCKED_WAIT_MAX};
 use crate::audit::Notary;
 use crate::database::{Database, DatabaseError, Source};
 use crate::erasure::ledger::Ledger;
@@ -99,7 +99,8 @@ impl AdmissionArgs {
     pub fn config(&self) -> std::io::Result<AdmissionConfig> {
         let program = self.admission_program.clone().map_or_else(std::env::current_exe, Ok)?;
         let workers = usize::from(self.admission_workers);
-        Ok(AdmissionConfig { program, arguments: vec!["admission-worker".into()], workers })
+        let arguments = vec!["admission-worker".into()];
+        Ok(AdmissionConfig { program, arguments, workers, locked_wait: LOCKED_WAIT_MAX })
     }
 }
 

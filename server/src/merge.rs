@@ -5,12 +5,14 @@
 //! edit is committed and an ancestor of its documents' heads before anyone hears of it.
 
 mod admit;
+mod apart;
 mod authority;
 mod consents;
 mod facts;
 mod group;
 mod intake;
 mod judge;
+mod lane;
 mod persist;
 mod reissue;
 mod scope;
@@ -20,6 +22,7 @@ mod workspace;
 pub use consents::settle_expired;
 use group::GroupError;
 pub use intake::Incoming;
+use lane::{Drain, Job};
 pub(crate) use scope::Judged;
 pub(crate) use workspace::{OpenDocument, OpenRecord, Workspace};
 
@@ -29,11 +32,10 @@ use crate::clock::Clock;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use neonpro_contract::ids::{ClinicId, EditId};
-use neonpro_contract::limits::{GROUP_EDITS_MAX, MERGE_QUEUE_EDITS_MAX};
+use neonpro_contract::limits::MERGE_QUEUE_EDITS_MAX;
 use neonpro_contract::wire::EditFate;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Pushes waiting per clinic; edits are bounded by the pushes' own size.
@@ -53,11 +55,6 @@ pub enum MergeError {
 /// Where the fates of a push arrive.
 pub type Fates = oneshot::Receiver<Result<Vec<EditFate>, MergeError>>;
 type Answer = oneshot::Sender<Result<Vec<EditFate>, MergeError>>;
-
-struct Job {
-    edits: Vec<Incoming>,
-    answer: Answer,
-}
 
 struct Lane {
     jobs: mpsc::Sender<Job>,
@@ -94,7 +91,7 @@ impl Merger {
     /// [`MergeError::Busy`] when the queue is full: nothing was taken.
     pub fn enqueue(&self, clinic: ClinicId, edits: Vec<Incoming>) -> Result<Fates, MergeError> {
         let (answer, fates) = oneshot::channel();
-        match self.lane(clinic).jobs.try_send(Job { edits, answer }) {
+        match self.lane(clinic).jobs.try_send(Job { edits, answer, suspect: false }) {
             Ok(()) => Ok(fates),
             Err(mpsc::error::TrySendError::Full(_)) => Err(MergeError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => {
@@ -178,8 +175,9 @@ impl Merger {
                 clock: self.clock.clone(),
                 clinic,
                 head: lane.head.clone(),
+                apart: Mutex::default(),
             };
-            tokio::spawn(drain.run(queue));
+            tokio::spawn(Arc::new(drain).run(queue));
             lane
         });
         Arc::clone(lane)
@@ -193,62 +191,4 @@ fn tell(head: &watch::Sender<i64>, seq: i64) {
         *known = seq.max(*known);
         news
     });
-}
-
-/// The task of one clinic's lane. It ends with the merger: it does not hold the queue's other end.
-struct Drain {
-    store: Store,
-    metrics: Arc<Metrics>,
-    admission: Admission,
-    clock: Clock,
-    clinic: ClinicId,
-    head: watch::Sender<i64>,
-}
-
-impl Drain {
-    /// Drains the queue, group by group.
-    async fn run(self, mut queue: mpsc::Receiver<Job>) {
-        while let Some(first) = queue.recv().await {
-            let mut jobs = vec![first];
-            let mut edits = jobs.iter().map(|job| job.edits.len()).sum::<usize>();
-            while edits < GROUP_EDITS_MAX {
-                let Ok(job) = queue.try_recv() else { break };
-                edits = edits.saturating_add(job.edits.len());
-                jobs.push(job);
-            }
-            self.merge(jobs).await;
-        }
-    }
-
-    async fn merge(&self, jobs: Vec<Job>) {
-        let clinic = self.clinic;
-        let (work, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.edits, job.answer)).unzip();
-        let sizes: Vec<usize> = work.iter().map(Vec::len).collect();
-        let began = Instant::now();
-        let edits = work.into_iter().flatten().collect();
-        let merged = group::merge(&self.store, &self.admission, clinic, edits, self.clock.now()).await;
-        self.metrics.merge_seconds.observe(began.elapsed().as_secs_f64());
-        match merged {
-            Ok(merged) => {
-                self.metrics.count_fates(&merged.fates);
-                let mut fates = merged.fates.into_iter();
-                for (size, answer) in sizes.into_iter().zip(answers) {
-                    // A session that went away will ask again and be told `Duplicate`.
-                    let _ = answer.send(Ok(fates.by_ref().take(size).collect()));
-                }
-                // After the answers: who pushed hears of the fates before the page that tells everybody.
-                tell(&self.head, merged.head);
-            }
-            Err(error) => {
-                tracing::error!(%clinic, error = %error, source = ?std::error::Error::source(&error), "merge failed");
-                let told = match error {
-                    GroupError::Admission(_) => MergeError::Busy,
-                    GroupError::Store(_) => MergeError::Failed,
-                };
-                for answer in answers {
-                    let _ = answer.send(Err(told));
-                }
-            }
-        }
-    }
 }

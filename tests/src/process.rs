@@ -1,7 +1,7 @@
 //! The programs themselves as child processes, for tests that kill them.
 
 use crate::cluster::TestDatabase;
-use neonpro_server::admission::AdmissionConfig;
+use neonpro_server::admission::{AdmissionConfig, LOCKED_WAIT_MAX};
 use serde_json::Value as Json;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -27,7 +27,12 @@ pub fn program(name: &str) -> PathBuf {
 /// Admission workers for a server inside this process, which is not the server's program.
 #[must_use]
 pub fn admission_workers() -> AdmissionConfig {
-    AdmissionConfig { program: program("neonpro-admission-worker"), arguments: Vec::new(), workers: 2 }
+    AdmissionConfig {
+        program: program("neonpro-admission-worker"),
+        arguments: Vec::new(),
+        workers: 2,
+        locked_wait: LOCKED_WAIT_MAX,
+    }
 }
 
 /// A server process that can be killed and started again at the same address.

@@ -17,7 +17,7 @@
 use neonpro_server::database::migrator;
 use neonpro_tests::cluster::TestDatabase;
 use neonpro_tests::isolation::{Catalog, ForeignKey, fill};
-use neonpro_tests::sql::{list, must};
+use neonpro_tests::sql::{DENIED, code, enter, list, must, run, text};
 use serde_json::{Map, Value as Json};
 use sqlx_core::connection::ConnectOptions;
 use sqlx_core::migrate::Migrator;
@@ -168,4 +168,46 @@ async fn a_database_migrated_with_rows_in_it_has_the_schema_of_an_empty_one() {
     assert_eq!(format!("{:?}", found.foreign_keys), format!("{:?}", expected.foreign_keys));
     let unproven = "select conname::text from pg_constraint where not convalidated";
     assert_eq!(list(&mut admin, unproven).await, Vec::<String>::new(), "constraints nobody validated");
+}
+
+#[tokio::test]
+async fn an_audit_from_before_the_chain_is_kept_beside_it_whole_and_nobody_writes_to_it() {
+    let finished = TestDatabase::empty().await;
+    let last = Catalog::read(&mut finished.admin().await).await;
+    let database = TestDatabase::unmigrated().await;
+    let mut admin = database.options.connect().await.unwrap();
+    let chained = migrator().migrations.iter().position(|migration| migration.version == 10).unwrap();
+    migrate(&mut admin, chained).await;
+    let catalog = Catalog::read(&mut admin).await;
+    let references = possible(&catalog, &last.foreign_keys);
+    fill(&mut admin, &catalog, &references, &clinics(chained)).await;
+    let entries = |table: &str| format!("select to_jsonb(t)::text from sync.{table} t order by 1");
+    let before = list(&mut admin, &entries("audit")).await;
+    assert!(!before.is_empty(), "there is something to keep");
+
+    migrate(&mut admin, migrator().migrations.len()).await;
+    assert_eq!(list(&mut admin, &entries("audit_before_chain")).await, before);
+    assert_eq!(list(&mut admin, &entries("audit")).await, Vec::<String>::new(), "a chain begins with nothing");
+    assert_eq!(text(&mut admin, "select max(audit_seq) from sync.heads").await, "0");
+
+    must(&mut admin, "set role neonpro_server").await;
+    let seen = "select count(*) from sync.audit_before_chain";
+    assert_eq!(text(&mut admin, seen).await, "0", "without a clinic nothing is seen");
+    for clinic in clinics(chained) {
+        enter(&mut admin, &clinic.to_string()).await;
+        let own = before.iter().filter(|entry| entry.contains(&clinic.to_string())).count();
+        assert_eq!(text(&mut admin, seen).await, own.to_string(), "a clinic reads its own");
+    }
+    for change in [
+        "insert into sync.audit_before_chain (clinic_id, action) select clinic_id, action from sync.audit_before_chain",
+        "update sync.audit_before_chain set action = 'x'",
+        "delete from sync.audit_before_chain",
+    ] {
+        assert_eq!(code(run(&mut admin, change).await).as_deref(), Some(DENIED), "{change}");
+    }
+    // Nor does its owner get past row security.
+    must(&mut admin, "reset role").await;
+    must(&mut admin, "set role neonpro_owner").await;
+    must(&mut admin, "reset neonpro.clinic_id").await;
+    assert_eq!(text(&mut admin, seen).await, "0");
 }

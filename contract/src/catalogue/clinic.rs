@@ -48,8 +48,14 @@ pub static PROFESSIONALS: Table = Table {
         Field::text("name").required().about("Full name."),
         Field::text("email").required().about("E-mail address, unique in the clinic."),
         Field::text("phone").about("Telephone."),
-        Field::text("professional_type").required().about("Profession, from the registry of professions."),
-        Field::text("council_type").required().about("Council, from the registry of councils."),
+        Field::text("professional_type")
+            .required()
+            .of_registry("professional_types")
+            .about("Profession, from the registry of professions."),
+        Field::text("council_type")
+            .required()
+            .of_registry("council_types")
+            .about("Council, from the registry of councils."),
         Field::text("council_number").required().about("Registration number."),
         Field::text("council_state").required().about("UF or region of the registration."),
         Field::set("specialization").about("Specialisations."),

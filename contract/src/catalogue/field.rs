@@ -90,6 +90,9 @@ pub struct Field {
     pub indexed: bool,
     /// Table whose record this id names.
     pub references: Option<&'static str>,
+    /// Registry of the server's that the text is a code of. Laws add to it faster than the catalogue is released, so only
+    /// the server knows what is in it.
+    pub registry: Option<&'static str>,
     /// Shape of the text.
     pub format: Format,
     /// Value when none was given.
@@ -113,6 +116,7 @@ impl Field {
             sealed: false,
             indexed: false,
             references: None,
+            registry: None,
             format: Format::Plain,
             default: Default::Null,
             about: "",
@@ -172,6 +176,12 @@ impl Field {
         let mut field = Self::register(name, Column::Uuid);
         field.references = Some(table);
         field
+    }
+    /// A code of a registry.
+    #[must_use]
+    pub const fn of_registry(mut self, table: &'static str) -> Self {
+        self.registry = Some(table);
+        self
     }
     /// Puts the field into the facet of this index.
     #[must_use]

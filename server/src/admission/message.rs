@@ -7,7 +7,7 @@ use std::io::{Error, ErrorKind, Read, Result, Write};
 
 /// What a worker says first: its protocol and its catalogue. Both ends are one program, so another answer means that
 /// the program on disk was exchanged while the server runs.
-pub(super) const GREETING: (u32, u32) = (1, neonpro_contract::catalogue::CATALOGUE_VERSION);
+pub(super) const GREETING: (u32, u32) = (2, neonpro_contract::catalogue::CATALOGUE_VERSION);
 
 /// A document before the batch.
 #[derive(Debug, Clone, Encode, Decode)]
@@ -43,14 +43,11 @@ pub struct Step {
 #[derive(Debug, Clone, Encode, Decode)]
 #[cbor(array)]
 pub struct Batch {
-    /// Whether each verdict is sent at once: then a death tells on which edit.
-    #[n(0)]
-    pub eager: bool,
     /// Their documents.
-    #[n(1)]
+    #[n(0)]
     pub bases: Vec<Base>,
     /// Their changes.
-    #[n(2)]
+    #[n(1)]
     pub edits: Vec<Vec<Step>>,
 }
 

@@ -3,8 +3,9 @@
 //! Invariant: a worker is lent to one batch at a time, and one that did not answer as it should is never lent again.
 
 use super::message::{self, Batch, GREETING, Verdict};
-use super::{BATCH_WAIT_MAX, START_INTERVAL, STARTS_BURST, VERDICT_BYTES_MAX};
+use super::{BATCH_WAIT_MAX, GUILTY_REMEMBERED_MAX, START_INTERVAL, STARTS_BURST, VERDICT_BYTES_MAX};
 use crate::telemetry::Metrics;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Why nothing can be admitted.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +37,10 @@ pub struct AdmissionConfig {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Workers at a time.
+    /// Workers at a time. As many again try what was set apart.
     pub workers: usize,
+    /// How long the trials of one merge may keep its clinic's head locked ([`super::LOCKED_WAIT_MAX`]).
+    pub locked_wait: Duration,
 }
 
 /// The workers of a server. Cheap to clone.
@@ -53,7 +56,11 @@ impl std::fmt::Debug for Admission {
 struct Pool {
     config: AdmissionConfig,
     permits: Semaphore,
+    /// For what is tried apart: who kills workers takes none from the others.
+    apart: Semaphore,
     idle: Mutex<Vec<Worker>>,
+    /// Digests of edits that killed their workers, the latest last.
+    guilty: Mutex<VecDeque<Vec<u8>>>,
     /// When the next start is due: the burst is taken off it.
     next_start: Mutex<Instant>,
     metrics: Arc<Metrics>,
@@ -80,8 +87,10 @@ impl Admission {
     pub fn new(config: AdmissionConfig, metrics: Arc<Metrics>) -> Self {
         Self(Arc::new(Pool {
             permits: Semaphore::new(config.workers.max(1)),
+            apart: Semaphore::new(config.workers.max(1)),
             config,
             idle: Mutex::new(Vec::new()),
+            guilty: Mutex::new(VecDeque::new()),
             next_start: Mutex::new(Instant::now()),
             metrics,
         }))
@@ -107,19 +116,45 @@ impl Admission {
         Ok(())
     }
 
-    /// Has a worker try a batch. With `fresh`, one that has tried nothing before.
+    /// Has a worker try a batch while a clinic's head is locked: by that instant it is over, or the worker as good as dead.
     ///
     /// # Errors
     /// No worker can be started.
-    pub async fn run(&self, batch: &Batch, fresh: bool) -> Result<Run, AdmissionError> {
-        let _permit = self.0.permits.acquire().await.map_err(|_| AdmissionError::Ended)?;
+    pub(crate) async fn run_locked(&self, batch: &Batch, until: Instant) -> Result<Run, AdmissionError> {
+        let Ok(ready) = timeout_at(until, self.ready(&self.0.permits, false)).await else {
+            return Ok(Run { verdicts: Vec::new(), died: true });
+        };
+        let (_permit, worker) = ready?;
+        self.ask(worker, batch, until).await
+    }
+
+    /// Has a worker that has tried nothing before try a batch. Nobody else waits for it.
+    ///
+    /// # Errors
+    /// No worker can be started.
+    pub(crate) async fn run_apart(&self, batch: &Batch) -> Result<Run, AdmissionError> {
+        let (_permit, worker) = self.ready(&self.0.apart, true).await?;
+        let now = Instant::now();
+        self.ask(worker, batch, now.checked_add(BATCH_WAIT_MAX).unwrap_or(now)).await
+    }
+
+    async fn ready<'a>(
+        &self,
+        permits: &'a Semaphore,
+        fresh: bool,
+    ) -> Result<(SemaphorePermit<'a>, Worker), AdmissionError> {
+        let permit = permits.acquire().await.map_err(|_| AdmissionError::Ended)?;
         let kept = if fresh { None } else { self.idle().pop() };
-        let mut worker = match kept {
+        let worker = match kept {
             Some(worker) => worker,
             None => self.start().await?,
         };
+        Ok((permit, worker))
+    }
+
+    async fn ask(&self, mut worker: Worker, batch: &Batch, until: Instant) -> Result<Run, AdmissionError> {
         let mut verdicts = Vec::with_capacity(batch.edits.len());
-        let asked = timeout(BATCH_WAIT_MAX, worker.ask(batch, &mut verdicts)).await;
+        let asked = timeout_at(until, worker.ask(batch, &mut verdicts)).await;
         let died = !matches!(asked, Ok(Ok(())));
         if died {
             self.0.metrics.admission_deaths.inc();
@@ -129,6 +164,26 @@ impl Admission {
             self.keep(worker);
         }
         Ok(Run { verdicts, died })
+    }
+
+    /// How long the trials of one merge may keep its clinic's head locked.
+    pub(crate) fn locked_wait(&self) -> Duration {
+        self.0.config.locked_wait
+    }
+
+    /// Remembers an edit, by its digest, as one that must not be tried again.
+    pub(crate) fn note_guilty(&self, digest: &[u8]) {
+        let mut guilty = self.0.guilty.lock().unwrap_or_else(PoisonError::into_inner);
+        if guilty.len() >= GUILTY_REMEMBERED_MAX {
+            guilty.pop_front();
+        }
+        guilty.push_back(digest.to_vec());
+    }
+
+    /// Whether an edit is remembered as guilty.
+    pub(crate) fn is_guilty(&self, digest: &[u8]) -> bool {
+        let guilty = self.0.guilty.lock().unwrap_or_else(PoisonError::into_inner);
+        guilty.iter().any(|known| known == digest)
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Worker>> {

@@ -48,9 +48,6 @@ fn serve(mut input: impl Read, output: &mut impl Write) -> Result<()> {
                 verdict = Verdict::Harms;
             }
             message::write(output, &verdict)?;
-            if batch.eager {
-                output.flush()?;
-            }
         }
         output.flush()?;
     }

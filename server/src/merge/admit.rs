@@ -3,18 +3,17 @@
 //! A proof speaks of a document's heads. Where the judge finds other heads, because an edit before it was set aside, it
 //! says so and the edit is tried again. Invariant: this process applies a change only to heads a worker merged it with.
 
+use super::group::{GroupError, GroupResult};
 use super::intake::Candidate;
 use super::workspace::Workspace;
 use crate::admission::{
-    Admission, AdmissionError, BATCH_BYTES_MAX, BATCH_EDITS_MAX, Base, Batch, DEATHS_PER_EDIT,
-    GUILTY_PER_DEVICE_MAX, Step, Verdict,
+    Admission, AdmissionError, BATCH_BYTES_MAX, BATCH_EDITS_MAX, Base, Batch, DEATHS_PER_EDIT, Step, Verdict,
 };
 use futures_util::future::try_join_all;
-use neonpro_contract::edit::DocumentId;
-use neonpro_contract::ids::DeviceId;
+use neonpro_contract::edit::{DocumentChange, DocumentId};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::Duration;
+use tokio::time::Instant;
 
 type Heads = Vec<[u8; 32]>;
 
@@ -40,32 +39,73 @@ impl Proof {
     }
 }
 
-/// Tries these edits of a group, in this order.
+/// How long the trials of one merge may still keep its clinic's head locked.
+#[derive(Debug)]
+pub(super) struct Patience(Duration);
+
+impl Patience {
+    pub fn of(admission: &Admission) -> Self {
+        Self(admission.locked_wait())
+    }
+}
+
+/// Tries these edits of a group, in this order, while the clinic's head is locked.
 ///
 /// # Errors
-/// No worker can be started. Nothing may be merged then.
+/// `TooLong`: a worker died, or patience came to its end. No worker can be started. Nothing may be merged then.
 pub(super) async fn prove(
     admission: &Admission,
     edits: &[usize],
     candidates: &[Candidate],
     workspace: &Workspace,
-) -> Result<Proofs, AdmissionError> {
+    patience: &mut Patience,
+) -> GroupResult<Proofs> {
+    let guilty = |index: &usize| candidates.get(*index).is_some_and(|edit| admission.is_guilty(&edit.digest));
+    let (guilty, edits): (Vec<usize>, Vec<usize>) = edits.iter().copied().partition(guilty);
+    let mut proofs: Proofs = guilty.into_iter().map(|index| (index, Proof::Harmful)).collect();
     if edits.is_empty() {
-        return Ok(Proofs::new());
+        return Ok(proofs);
     }
     let began = Instant::now();
-    let guilty = Mutex::new(HashMap::new());
-    let parts = part(edits, candidates, admission.workers());
+    let until = began.checked_add(patience.0).unwrap_or(began);
+    let parts = part(&edits, candidates, admission.workers());
     let trials = parts.iter().map(|part| {
         let edits = part.iter().filter_map(|index| Some((*index, candidates.get(*index)?))).collect();
-        Trial { admission, workspace, guilty: &guilty, edits }.run()
+        Trial { workspace, edits }.run_locked(admission, until)
     });
-    let proofs: Proofs = try_join_all(trials).await?.into_iter().flatten().collect();
-    let harmful = proofs.values().filter(|proof| matches!(proof, Proof::Harmful)).count();
-    let metrics = admission.metrics();
-    metrics.count_admission(proofs.len().saturating_sub(harmful), harmful);
-    metrics.admission_seconds.observe(began.elapsed().as_secs_f64());
+    let tried = try_join_all(trials).await;
+    patience.0 = patience.0.saturating_sub(began.elapsed());
+    admission.metrics().admission_seconds.observe(began.elapsed().as_secs_f64());
+    let tried: Vec<(usize, Proof)> = tried?.into_iter().flatten().collect();
+    count(admission, tried.iter().map(|(_, proof)| proof));
+    proofs.extend(tried);
     Ok(proofs)
+}
+
+/// Tries one edit alone, while nobody waits for it. Who kills its worker twice is guilty, and remembered.
+///
+/// # Errors
+/// No worker can be started.
+pub(super) async fn prove_apart(
+    admission: &Admission,
+    candidate: &Candidate,
+    workspace: &Workspace,
+) -> Result<Proof, AdmissionError> {
+    let proof = if admission.is_guilty(&candidate.digest) {
+        Proof::Harmful
+    } else {
+        Trial { workspace, edits: vec![(0, candidate)] }.run_apart(admission).await?
+    };
+    if matches!(proof, Proof::Harmful) {
+        admission.note_guilty(&candidate.digest);
+    }
+    count(admission, std::iter::once(&proof));
+    Ok(proof)
+}
+
+fn count<'a>(admission: &Admission, proofs: impl Iterator<Item = &'a Proof> + Clone) {
+    let harmful = proofs.clone().filter(|proof| matches!(proof, Proof::Harmful)).count();
+    admission.metrics().count_admission(proofs.count().saturating_sub(harmful), harmful);
 }
 
 /// Splits a group so that edits of one document stay together and in order, and every worker gets its share.
@@ -112,75 +152,68 @@ fn part(edits: &[usize], candidates: &[Candidate], workers: usize) -> Vec<Vec<us
 
 /// One part of a group.
 struct Trial<'a> {
-    admission: &'a Admission,
     workspace: &'a Workspace,
-    /// Guilty edits of each device, in the whole group.
-    guilty: &'a Mutex<HashMap<DeviceId, u32>>,
     edits: Vec<(usize, &'a Candidate)>,
 }
 
 impl Trial<'_> {
-    /// Tries the part until a worker lives through it; who kills it twice alone is left out.
-    async fn run(mut self) -> Result<Vec<(usize, Proof)>, AdmissionError> {
-        let mut proofs = Vec::new();
-        let mut deaths: HashMap<usize, u32> = HashMap::new();
-        let mut eager = false;
-        loop {
-            self.leave_out(&mut proofs);
-            let (batch, documents) = self.batch(eager);
-            if batch.edits.is_empty() {
-                return Ok(proofs);
-            }
-            let run = self.admission.run(&batch, eager).await?;
-            if !run.died {
-                proofs.extend(self.read(&batch, &documents, &run.verdicts));
-                return Ok(proofs);
-            }
-            if !eager {
-                // All its verdicts came at once or not at all: try again, one by one, in a worker of its own.
-                eager = true;
-                continue;
-            }
-            let suspect = self.edits.get(run.verdicts.len()).map(|(index, candidate)| (*index, *candidate));
-            let Some((index, candidate)) = suspect else { continue };
-            let died = deaths.entry(index).or_insert(0);
-            *died = died.saturating_add(1);
-            if *died >= DEATHS_PER_EDIT {
-                let envelope = &candidate.envelope;
-                tracing::warn!(edit = %envelope.edit, device = %envelope.device, "an edit kills admission workers");
-                let mut guilty = self.guilty.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = guilty.entry(envelope.device).or_insert(0);
-                *count = count.saturating_add(1);
-                drop(guilty);
-                self.edits.retain(|(other, _)| *other != index);
-                proofs.push((index, Proof::Harmful));
-            }
+    /// Tries the part once, up to an instant. Who is to blame for a death is found out apart.
+    async fn run_locked(mut self, admission: &Admission, until: Instant) -> GroupResult<Vec<(usize, Proof)>> {
+        let mut proofs = self.leave_out();
+        let (batch, documents) = self.batch();
+        if batch.edits.is_empty() {
+            return Ok(proofs);
         }
+        let run = admission.run_locked(&batch, until).await?;
+        if run.died {
+            let digests = self.edits.iter().map(|(_, candidate)| candidate.digest.clone());
+            return Err(GroupError::TooLong(digests.collect()));
+        }
+        proofs.extend(self.read(&batch, &documents, &run.verdicts));
+        Ok(proofs)
     }
 
-    /// Leaves out what can never fit a batch, and what comes from a device that has done enough harm here.
-    fn leave_out(&mut self, proofs: &mut Vec<(usize, Proof)>) {
-        let guilty = self.guilty.lock().unwrap_or_else(PoisonError::into_inner);
-        let workspace = self.workspace;
-        self.edits.retain(|(index, candidate)| {
-            let envelope = &candidate.envelope;
-            let kills = guilty.get(&envelope.device).is_some_and(|count| *count >= GUILTY_PER_DEVICE_MAX);
-            let bytes: usize = envelope
-                .changes
-                .iter()
-                .map(|change| size(workspace, &change.document).saturating_add(change.change.len()))
-                .sum();
-            let out = kills || bytes > BATCH_BYTES_MAX / 2;
-            if out {
-                proofs.push((*index, Proof::Harmful));
+    /// Tries the one edit it is, each time in a process of its own, until one lives through it.
+    async fn run_apart(mut self, admission: &Admission) -> Result<Proof, AdmissionError> {
+        let left_out = self.leave_out();
+        let (batch, documents) = self.batch();
+        for _ in 0..DEATHS_PER_EDIT {
+            if batch.edits.is_empty() {
+                break;
             }
-            !out
+            let run = admission.run_apart(&batch).await?;
+            if !run.died {
+                let read = self.read(&batch, &documents, &run.verdicts);
+                return Ok(read.into_iter().next().map_or(Proof::Harmful, |(_, proof)| proof));
+            }
+        }
+        for (_, candidate) in self.edits.iter().filter(|_| left_out.is_empty()) {
+            let envelope = &candidate.envelope;
+            tracing::warn!(edit = %envelope.edit, device = %envelope.device, "an edit kills admission workers");
+        }
+        Ok(Proof::Harmful)
+    }
+
+    /// Leaves out what can never fit a batch.
+    fn leave_out(&mut self) -> Vec<(usize, Proof)> {
+        let (workspace, mut out) = (self.workspace, Vec::new());
+        self.edits.retain(|(index, candidate)| {
+            let changes = &candidate.envelope.changes;
+            let weigh = |change: &DocumentChange| {
+                size(workspace, &change.document).saturating_add(change.change.len())
+            };
+            let fits = changes.iter().map(weigh).sum::<usize>() <= BATCH_BYTES_MAX / 2;
+            if !fits {
+                out.push((*index, Proof::Harmful));
+            }
+            fits
         });
+        out
     }
 
     /// The edits that fit into one batch by bytes, and their documents in the order of the bases. What does not fit
     /// stays for the next round of the judge: without a proof it is tried again there.
-    fn batch(&mut self, eager: bool) -> (Batch, Vec<DocumentId>) {
+    fn batch(&mut self) -> (Batch, Vec<DocumentId>) {
         let (mut bases, mut documents) = (Vec::new(), Vec::new());
         let mut places: HashMap<DocumentId, u32> = HashMap::new();
         let (mut bytes, mut taken) = (0usize, Vec::new());
@@ -207,7 +240,7 @@ impl Trial<'_> {
             taken.push(steps);
         }
         self.edits.truncate(taken.len());
-        (Batch { eager, bases, edits: taken }, documents)
+        (Batch { bases, edits: taken }, documents)
     }
 
     fn read(&self, batch: &Batch, documents: &[DocumentId], verdicts: &[Verdict]) -> Vec<(usize, Proof)> {

@@ -126,6 +126,7 @@ async fn captured_after(
             }
         }
     }
+    found.sort_unstable();
     Ok(found)
 }
 

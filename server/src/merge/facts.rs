@@ -57,6 +57,7 @@ pub(super) async fn read(scoped: &mut Scoped, candidates: &[Candidate]) -> Store
         workspace.set_aside.extend(edit.documents.iter().filter_map(|key| parse(key)));
     }
     read_server_parents(scoped, &mentioned, &mut workspace).await?;
+    read_registries(scoped, &mentioned, &mut workspace).await?;
     read_rows(scoped, &mentioned, candidates, &patients, &mut workspace).await?;
     if !patients.is_empty() {
         let list: Vec<Uuid> = patients.iter().map(|id| id.0).collect();
@@ -208,6 +209,22 @@ async fn read_server_parents(
             let found = scoped.list_existing(table, &records).await?;
             workspace.existing.extend(found.into_iter().map(|record| (id, record)));
         }
+    }
+    Ok(())
+}
+
+/// Codes of the registries that fields of the touched tables name.
+async fn read_registries(
+    scoped: &mut Scoped,
+    mentioned: &Mentioned,
+    workspace: &mut Workspace,
+) -> StoreResult<()> {
+    let tables: BTreeSet<TableId> = mentioned.touched.iter().map(|(table, _)| *table).collect();
+    let fields = tables.into_iter().filter_map(table_by_id).flat_map(Table::columns);
+    let registries: BTreeSet<&'static str> = fields.filter_map(|field| field.registry).collect();
+    for registry in registries {
+        let codes = scoped.list_registered(registry).await?;
+        workspace.registered.extend(codes.into_iter().map(|code| (registry, code)));
     }
     Ok(())
 }

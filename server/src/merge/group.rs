@@ -3,10 +3,10 @@
 //! When the database itself refuses (a constraint nobody foresaw), the group is split in halves until the guilty edit
 //! stands alone; that one is quarantined as `projection_failed`, the others go through.
 
-use super::admit::{self, Proofs};
+use super::admit::{self, Patience, Proof, Proofs};
 use super::consents;
 use super::facts::{self, Facts};
-use super::intake::{Candidate, Incoming, Rejected, Taken, reread, take_all};
+use super::intake::{Candidate, Incoming, Taken, reread, take_all};
 use super::judge::{Decision, answered, judge, take_over};
 use super::persist::{self, Merged};
 use super::reissue::{Ahead, is_due, reissue};
@@ -14,7 +14,7 @@ use super::workspace::Workspace;
 use crate::actor::Actor;
 use crate::admission::{Admission, AdmissionError, BATCH_EDITS_MAX};
 use crate::reconcile;
-use crate::store::edits::{EditRecord, WaitingEdit, document_key};
+use crate::store::edits::{WaitingEdit, document_key};
 use crate::store::{Store, StoreError};
 use neonpro_contract::catalogue::FacetId;
 use neonpro_contract::document::ParsedChange;
@@ -26,10 +26,12 @@ use neonpro_contract::wire::EditFate;
 use std::collections::{HashMap, VecDeque};
 
 /// Result of a group.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Done {
     pub fates: Vec<EditFate>,
     pub head: i64,
+    /// Waiting edits that are to be looked at again, apart: trying them with the clinic's head locked took too long.
+    pub left: Vec<WaitingEdit>,
 }
 
 /// Why a group was not merged.
@@ -39,6 +41,9 @@ pub(super) enum GroupError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Admission(#[from] AdmissionError),
+    /// Trying these edits (by their digests) took longer than a clinic's head may be locked. Nothing of them was merged.
+    #[error("trying edits took longer than a clinic may wait")]
+    TooLong(Vec<Vec<u8>>),
 }
 
 impl GroupError {
@@ -51,28 +56,42 @@ impl GroupError {
     }
 }
 
-type GroupResult<T> = Result<T, GroupError>;
+pub(super) type GroupResult<T> = Result<T, GroupError>;
 
 /// Merges a group of edits and then, in transactions of their own, those that waited for what it brought, and those
-/// that waited for these.
+/// that waited for these. `apart`: one by one, tried before the clinic's head is locked.
 pub(super) async fn merge(
     store: &Store,
     admission: &Admission,
     clinic: ClinicId,
     incoming: Vec<Incoming>,
     now: ServerInstant,
+    apart: bool,
 ) -> GroupResult<Done> {
     let taken = take_all(clinic, incoming).await;
-    let round = Round { store, admission, actor: Actor::system(clinic), now, retry: false, release: None };
+    let round = Round { apart, ..Round::new(store, admission, clinic, now) };
     let (mut done, released) = round.run(taken).await?;
     let retry = Round { retry: true, ..round };
     // What waited before this push cannot fail it: the next merge looks again.
-    match retry.look_again(released).await {
-        Ok(Some(again)) => done.head = again.head,
+    match retry.look_again(released.clone()).await {
+        Ok(Some(again)) => done.head = done.head.max(again.head),
         Ok(None) => {}
+        Err(GroupError::TooLong(_)) => done.left = released,
         Err(error) => tracing::warn!(%clinic, %error, "looking again at waiting edits failed"),
     }
     Ok(done)
+}
+
+/// Judges waiting edits again that took too long while the clinic's head was locked.
+pub(super) async fn look_again_apart(
+    store: &Store,
+    admission: &Admission,
+    clinic: ClinicId,
+    waiting: Vec<WaitingEdit>,
+    now: ServerInstant,
+) -> GroupResult<Option<Done>> {
+    let retry = Round { retry: true, apart: true, ..Round::new(store, admission, clinic, now) };
+    retry.look_again(waiting).await
 }
 
 /// Judges an edit an administrator released, and then what was set aside with it.
@@ -84,24 +103,38 @@ pub(super) async fn release(
     now: ServerInstant,
 ) -> GroupResult<Option<Done>> {
     let release = Release { waived: waiting.code, documents: waiting.documents.clone() };
-    let actor = Actor::system(clinic);
-    let retry = Round { store, admission, actor, now, retry: true, release: Some(&release) };
-    retry.look_again(vec![waiting]).await
+    let retry = Round { retry: true, release: Some(&release), ..Round::new(store, admission, clinic, now) };
+    match retry.look_again(vec![waiting.clone()]).await {
+        Err(GroupError::TooLong(_)) => Round { apart: true, ..retry }.look_again(vec![waiting]).await,
+        judged => judged,
+    }
 }
 
-struct Round<'a> {
-    store: &'a Store,
-    admission: &'a Admission,
-    actor: Actor,
-    now: ServerInstant,
-    retry: bool,
-    release: Option<&'a Release>,
+#[derive(Clone, Copy)]
+pub(super) struct Round<'a> {
+    pub store: &'a Store,
+    pub admission: &'a Admission,
+    pub actor: Actor,
+    pub now: ServerInstant,
+    pub retry: bool,
+    pub release: Option<&'a Release>,
+    /// One by one, tried before the clinic's head is locked.
+    pub apart: bool,
+    /// What a trial before the lock found.
+    pub tried: Option<&'a Tried>,
+}
+
+/// What a trial before the lock found out about an edit.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub digest: Vec<u8>,
+    pub proof: Proof,
 }
 
 /// What an administrator released: the question that is not asked again of edits to these documents that were set aside
 /// with it.
 #[derive(Debug)]
-struct Release {
+pub(super) struct Release {
     waived: Option<Code>,
     documents: Vec<String>,
 }
@@ -113,7 +146,12 @@ impl Release {
     }
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    fn new(store: &'a Store, admission: &'a Admission, clinic: ClinicId, now: ServerInstant) -> Self {
+        let actor = Actor::system(clinic);
+        Self { store, admission, actor, now, retry: false, release: None, apart: false, tried: None }
+    }
+
     /// Judges waiting edits again, and then what waited for them. Ends because every round but the last merges at least
     /// one of them. The fates are those of the first round.
     async fn look_again(&self, mut waiting: Vec<WaitingEdit>) -> GroupResult<Option<Done>> {
@@ -130,7 +168,10 @@ impl Round<'_> {
         Ok(first)
     }
 
-    async fn run(&self, taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
+    pub(super) async fn run(&self, taken: Vec<Taken>) -> GroupResult<(Done, Vec<WaitingEdit>)> {
+        if self.apart {
+            return self.one_by_one(taken).await;
+        }
         match self.attempt(&taken, false).await {
             Err(error) if error.is_refusal() => {
                 let by = error.refused_by().unwrap_or_default();
@@ -174,7 +215,7 @@ impl Round<'_> {
         };
         consents::settle(&mut scoped, &mut workspace, &mut merged).await?;
         for rejected in taken.iter().filter_map(|edit| edit.as_ref().err()) {
-            let refused = refused_record(rejected);
+            let refused = rejected.record();
             merged.edits.extend(refused.filter(|edit| merged.edits.iter().all(|kept| kept.id != edit.id)));
             merged.audit_rejected(rejected);
         }
@@ -184,7 +225,8 @@ impl Round<'_> {
         persist::write(&mut scoped, &mut workspace, &mut merged).await?;
         scoped.commit().await?;
         crate::crash_point!("merge.after_commit");
-        Ok((Done { fates: answers(taken, fates), head: merged.head.seq }, released))
+        let done = Done { fates: answers(taken, fates), head: merged.head.seq, left: Vec::new() };
+        Ok((done, released))
     }
 
     /// Judges every edit on what the ones before it left.
@@ -197,7 +239,8 @@ impl Round<'_> {
     ) -> GroupResult<Vec<Option<Fate>>> {
         let mut fates: Vec<Option<Fate>> = vec![None; candidates.len()];
         let (mut queue, mut later) = (VecDeque::from(order(candidates)), Vec::new());
-        let mut proofs = self.prove_new(&queue, candidates, facts, workspace).await?;
+        let mut patience = Patience::of(self.admission);
+        let mut proofs = self.prove_new(&queue, candidates, facts, workspace, &mut patience).await?;
         let (mut put_off, mut tried_again) = (true, None);
         let mut ahead = if self.retry { Ahead::of(&facts.waiting) } else { Ahead::default() };
         let mut told: HashMap<EditId, (&Candidate, Fate)> = HashMap::new();
@@ -217,7 +260,8 @@ impl Round<'_> {
                 continue;
             }
             let decision = judge(original, facts, workspace, proofs.get(&index), self.now, self.retry);
-            let (fitted, decision) = self.refit(original, decision, facts, workspace, &ahead).await?;
+            let refitted = self.refit(original, decision, facts, workspace, &ahead, &mut patience);
+            let (fitted, decision) = refitted.await?;
             let candidate = fitted.as_ref().unwrap_or(original);
             let fate = match decision {
                 Decision::Known(fate) => {
@@ -232,7 +276,8 @@ impl Round<'_> {
                 Decision::Unproven if tried_again != Some(index) => {
                     queue.push_front(index);
                     let again = together(&queue, candidates, candidate);
-                    proofs.extend(admit::prove(self.admission, &again, candidates, workspace).await?);
+                    let tried = admit::prove(self.admission, &again, candidates, workspace, &mut patience);
+                    proofs.extend(tried.await?);
                     tried_again = Some(index);
                     continue;
                 }
@@ -263,6 +308,7 @@ impl Round<'_> {
         facts: &Facts,
         workspace: &Workspace,
         ahead: &Ahead,
+        patience: &mut Patience,
     ) -> GroupResult<(Option<Candidate>, Decision)> {
         let Decision::Aside(fate, _) = &decision else { return Ok((None, decision)) };
         let known = facts.known.get(&candidate.envelope.edit.0);
@@ -277,7 +323,8 @@ impl Round<'_> {
             let rebase = |document| Decision::Aside(Fate::Rebase { document, epoch: 0 }, Vec::new());
             return Ok((None, document.map_or(decision, rebase)));
         };
-        let proofs = admit::prove(self.admission, &[0], std::slice::from_ref(&anew), workspace).await?;
+        let one = std::slice::from_ref(&anew);
+        let proofs = admit::prove(self.admission, &[0], one, workspace, patience).await?;
         let decision = judge(&anew, facts, workspace, proofs.get(&0), self.now, self.retry);
         Ok((Some(anew), decision))
     }
@@ -290,15 +337,23 @@ impl Round<'_> {
         candidates: &[Candidate],
         facts: &Facts,
         workspace: &Workspace,
+        patience: &mut Patience,
     ) -> GroupResult<Proofs> {
-        let is_new = |index: &usize| {
-            candidates.get(*index).is_some_and(|edit| {
-                let plain = edit.changes.iter().all(ParsedChange::is_plain);
-                !plain && answered(edit, facts, self.retry).is_none()
-            })
-        };
-        let new: Vec<usize> = queue.iter().copied().filter(is_new).collect();
-        Ok(admit::prove(self.admission, &new, candidates, workspace).await?)
+        let mut known = Proofs::new();
+        let mut new = Vec::new();
+        for index in queue {
+            let Some(edit) = candidates.get(*index) else { continue };
+            if let Some(tried) = self.tried.filter(|tried| tried.digest == edit.digest) {
+                known.insert(*index, tried.proof.clone());
+                continue;
+            }
+            let plain = edit.changes.iter().all(ParsedChange::is_plain);
+            if !plain && answered(edit, facts, self.retry).is_none() {
+                new.push(*index);
+            }
+        }
+        known.extend(admit::prove(self.admission, &new, candidates, workspace, patience).await?);
+        Ok(known)
     }
 
     fn settle(
@@ -420,30 +475,4 @@ fn answers(taken: &[Taken], fates: Vec<Option<Fate>>) -> Vec<EditFate> {
             },
         })
         .collect()
-}
-
-/// The record of an edit refused at intake. One whose envelope could not be read has no id to be kept under; the audit
-/// keeps its digest.
-fn refused_record(rejected: &Rejected) -> Option<EditRecord> {
-    let envelope = rejected.envelope.as_ref()?;
-    // An envelope that names another device was signed by this one: never let it speak for that edit id.
-    if envelope.device != rejected.device {
-        return None;
-    }
-    let documents: Vec<DocumentId> = envelope.changes.iter().map(|change| change.document).collect();
-    Some(EditRecord {
-        id: envelope.edit.0,
-        device: envelope.device.0,
-        author: envelope.author.0,
-        fate: Fate::Refused { code: rejected.code },
-        captured_at: envelope.captured_at.0,
-        envelope: Vec::new(),
-        signature: Vec::new(),
-        digest: rejected.digest.clone(),
-        subjects: Vec::new(),
-        documents,
-        patient: None,
-        reissued: None,
-        awaits: Vec::new(),
-    })
 }

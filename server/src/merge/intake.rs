@@ -1,9 +1,9 @@
 //! Intake: what can be decided about an edit without the database: the envelope, its signature, then its changes.
 
-use crate::store::edits::WaitingEdit;
+use crate::store::edits::{EditRecord, WaitingEdit};
 use neonpro_contract::document::{Actor as CrdtActor, ParsedChange};
 use neonpro_contract::edit::{DocumentId, Envelope, Intent, SignedEdit, decode_envelope, signing_bytes};
-use neonpro_contract::fate::Code;
+use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{ClinicId, DeviceId};
 use neonpro_contract::signature::verifies;
 use std::sync::Arc;
@@ -66,6 +66,34 @@ pub(super) struct Rejected {
     pub code: Code,
 }
 
+impl Rejected {
+    /// The record of an edit refused at intake. One whose envelope could not be read has no id to be kept under; the audit
+    /// keeps its digest.
+    pub fn record(&self) -> Option<EditRecord> {
+        let envelope = self.envelope.as_ref()?;
+        // An envelope that names another device was signed by this one: never let it speak for that edit id.
+        if envelope.device != self.device {
+            return None;
+        }
+        let documents: Vec<DocumentId> = envelope.changes.iter().map(|change| change.document).collect();
+        Some(EditRecord {
+            id: envelope.edit.0,
+            device: envelope.device.0,
+            author: envelope.author.0,
+            fate: Fate::Refused { code: self.code },
+            captured_at: envelope.captured_at.0,
+            envelope: Vec::new(),
+            signature: Vec::new(),
+            digest: self.digest.clone(),
+            subjects: Vec::new(),
+            documents,
+            patient: None,
+            reissued: None,
+            awaits: Vec::new(),
+        })
+    }
+}
+
 pub(super) type Taken = Result<Candidate, Box<Rejected>>;
 
 /// Checks many edits on two threads: verifying signatures is most of an edit's CPU.
@@ -84,9 +112,14 @@ pub(super) async fn take_all(clinic: ClinicId, incoming: Vec<Incoming>) -> Vec<T
     taken
 }
 
+/// What an edit's signed bytes are known by.
+pub(super) fn digest(envelope: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, envelope).as_ref().to_vec()
+}
+
 pub(super) fn take(clinic: ClinicId, incoming: Incoming) -> Taken {
     let Incoming { device, public_key, signed } = incoming;
-    let digest = ring::digest::digest(&ring::digest::SHA256, &signed.envelope).as_ref().to_vec();
+    let digest = digest(&signed.envelope);
     let reject = |envelope: Option<Envelope>, code: Code, digest: Vec<u8>| {
         Err(Box::new(Rejected { device, digest, envelope, code }))
     };
@@ -113,7 +146,7 @@ pub(super) fn take(clinic: ClinicId, incoming: Incoming) -> Taken {
 pub(super) fn reread(waiting: WaitingEdit) -> Option<Candidate> {
     let envelope = decode_envelope(&waiting.envelope)?;
     let changes = parse_changes(&envelope, DeviceId(waiting.device)).ok()?;
-    let digest = ring::digest::digest(&ring::digest::SHA256, &waiting.envelope).as_ref().to_vec();
+    let digest = digest(&waiting.envelope);
     let signed = SignedEdit { envelope: waiting.envelope.into(), signature: waiting.signature.into() };
     let intent = waiting.intent.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let waited = Some(Box::new(Waited { code: waiting.code, asked: waiting.asked, intent }));

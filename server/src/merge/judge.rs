@@ -177,6 +177,7 @@ impl Work<'_> {
         self.project(&mut document, &mut after)?;
         validate::transition(before.as_ref(), &after, joined).map_err(quarantined)?;
         self.check_addenda(&document, before.as_ref())?;
+        self.check_registries(before.as_ref(), &after)?;
         document.note_growth(before.as_ref(), &after);
         self.check_parents(&accepted.stage, before.as_ref(), &after)?;
         // An existing document knows its patient; its parents may not have been read.
@@ -209,12 +210,18 @@ impl Work<'_> {
             return Err(if self.change.epoch < open.state.epoch {
                 Fate::Rebase { document: id, epoch: open.state.epoch }
             } else {
-                refused(Code::Malformed)
+                // A restored server was given the record again and is behind: its tablet fetches the document as it is
+                // here, and expresses the edit on it.
+                Fate::Held { missing: id }
             });
         }
         // Another clinic's, shared read-only: answered as if it were not here at all.
         if self.workspace.foreign.contains(&id.record.0) {
             return Err(refused(Code::NotFound));
+        }
+        // A clinic is begun by its operator: no role on any tablet may.
+        if self.table.name == "clinics" {
+            return Err(refused(Code::RoleNotAllowed));
         }
         let primary = DocumentId { facet: FacetId(0), ..id };
         // A change that begins the record anew may be a set-aside creation sent again; whether it depends on what was
@@ -307,6 +314,18 @@ impl Work<'_> {
         let contested = |document: &Document| document.is_contested(validate::ADDENDA);
         if locked && open.document.as_ref().is_some_and(contested) {
             return Err(quarantined(Code::RecordLocked));
+        }
+        Ok(())
+    }
+
+    /// Every code the change newly names must be in its registry.
+    fn check_registries(&self, before: Option<&Row>, after: &Row) -> Result<(), Fate> {
+        for (index, field) in self.table.facet_fields(self.change.document.facet) {
+            let (Some(registry), Some(code)) = (field.registry, after.at(index).as_text()) else { continue };
+            let named = before.is_some_and(|before| before.at(index) == after.at(index));
+            if !named && !self.workspace.registered.contains(&(registry, code.to_owned())) {
+                return Err(quarantined(Code::InvalidValue));
+            }
         }
         Ok(())
     }

@@ -63,6 +63,8 @@ pub(crate) struct Workspace {
     pub foreign: HashSet<Uuid>,
     /// What was erased, and from when nothing captured earlier is taken.
     pub erased: HashMap<Subject, i64>,
+    /// Codes of registries, by registry; read when a record that names one is touched.
+    pub registered: HashSet<(&'static str, String)>,
     /// Documents some edit of which is set aside.
     pub set_aside: HashSet<DocumentId>,
     /// Patients whose consents changed here.

@@ -145,7 +145,7 @@ impl Scoped {
         self.write_device_users(device, &grant.people.ids(), now).await
     }
 
-    /// Notes what a device said when it connected.
+    /// Notes what a device said when it connected. Returns the cursor it was known to have before.
     ///
     /// # Errors
     /// A database failure.
@@ -154,11 +154,13 @@ impl Scoped {
         device: DeviceId,
         seen: &Seen<'_>,
         now: ServerInstant,
-    ) -> StoreResult<()> {
+    ) -> StoreResult<i64> {
         let clinic = self.actor().clinic().0;
-        sqlx_core::query::query(
-            "update sync.devices set generation = $3, app = $4, cursor = $5, waiting = $6, \
-             last_seen_at = $7::timestamptz where clinic_id = $1 and id = $2",
+        sqlx_core::query_scalar::query_scalar(
+            "with before as (select cursor from sync.devices where clinic_id = $1 and id = $2) \
+             update sync.devices set generation = $3, app = $4, cursor = $5, waiting = $6, \
+             last_seen_at = $7::timestamptz where clinic_id = $1 and id = $2 \
+             returning (select cursor from before)",
         )
         .bind(clinic)
         .bind(device.0)
@@ -167,10 +169,9 @@ impl Scoped {
         .bind(seen.cursor)
         .bind(i32::try_from(seen.waiting).unwrap_or(i32::MAX))
         .bind(instant_text(now.0))
-        .execute(self.connection())
+        .fetch_one(self.connection())
         .await
-        .map_err(StoreError::during("noting a device"))?;
-        Ok(())
+        .map_err(StoreError::during("noting a device"))
     }
 
     /// Notes how far a device has committed.

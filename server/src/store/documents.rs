@@ -326,7 +326,8 @@ impl Scoped {
         let clinic = self.actor().clinic().0;
         let sql = format!(
             "select {COLUMNS} from sync.documents d where d.clinic_id = $1 and d.changed and not d.withdrawn \
-             and (d.live_changes >= $2 or octet_length(d.snapshot) > $4) order by d.live_changes desc limit $3"
+             and (d.live_changes >= $2 or octet_length(d.snapshot) > $4) order by d.live_changes desc, d.table_id, \
+             d.record_id, d.facet limit $3"
         );
         let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
             .bind(clinic)

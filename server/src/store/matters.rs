@@ -87,7 +87,7 @@ impl Scoped {
         .map_err(StoreError::during("reading agenda items"))
     }
 
-    /// Records of a table, other than these, that live under one of these values of a column.
+    /// Records of a table, other than these, that live under one of these values of a column; the oldest id last.
     ///
     /// # Errors
     /// A database failure.
@@ -114,7 +114,7 @@ impl Scoped {
         };
         let sql = format!(
             "select {compared}, id from {} where clinic_id = $1 and {condition} and id <> all($3) \
-             and retired_at is null and duplicate_of is null",
+             and retired_at is null and duplicate_of is null order by id desc",
             table.name
         );
         let keys: Vec<&String> = asked.iter().map(|(key, _)| key).collect();

@@ -7,6 +7,7 @@ use neonpro_contract::ids::RecordId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
+use sqlx_core::sql_str::AssertSqlSafe;
 use uuid::Uuid;
 
 /// The server's epoch and the head of its reference data.
@@ -82,6 +83,17 @@ impl Scoped {
             .fetch_one(self.connection())
             .await
             .map_err(StoreError::during("reading the reference head"))
+    }
+
+    /// The codes of a registry the catalogue names.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_registered(&mut self, registry: &'static str) -> StoreResult<Vec<String>> {
+        sqlx_core::query_scalar::query_scalar(AssertSqlSafe(format!("select code from {registry}")))
+            .fetch_all(self.connection())
+            .await
+            .map_err(StoreError::during("reading a registry"))
     }
 
     /// Appointments of today and tomorrow in the clinic's time zone, with their patients.

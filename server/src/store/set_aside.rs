@@ -170,7 +170,7 @@ impl Scoped {
         let rows = sqlx_core::query::query(
             "update sync.edits set fate = 'quarantined', code = $4 where clinic_id = $1 and id in (\
              select id from sync.edits where clinic_id = $1 and fate = 'held' and received_at < $2::timestamptz \
-             order by received_at limit $3) returning id, device_id, author_id, documents",
+             order by received_at, id limit $3) returning id, device_id, author_id, documents",
         )
         .bind(clinic)
         .bind(instant_text(before.0))
@@ -179,7 +179,9 @@ impl Scoped {
         .fetch_all(self.connection())
         .await
         .map_err(StoreError::during("ending waits"))?;
-        rows.iter().map(settled).collect()
+        let mut expired: Vec<Settled> = rows.iter().map(settled).collect::<StoreResult<_>>()?;
+        expired.sort_unstable_by_key(|edit| edit.id);
+        Ok(expired)
     }
 
     /// Notes a decision; `None` for an edit that is not here or is merged.

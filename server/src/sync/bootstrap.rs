@@ -208,6 +208,7 @@ struct Built {
 }
 
 async fn build(scoped: &mut Scoped, table: &'static Table, mut stored: Vec<Stored>) -> StoreResult<Built> {
+    stored.sort_unstable_by_key(|stored| stored.id);
     let audience = scoped.actor().audience();
     let ids: Vec<Uuid> = stored.iter().map(|stored| stored.id.0).collect();
     let changed = if table.facets.is_empty() {
@@ -219,6 +220,7 @@ async fn build(scoped: &mut Scoped, table: &'static Table, mut stored: Vec<Store
     for state in changed {
         states.entry(state.id.record).or_default().push(state);
     }
+    states.values_mut().for_each(|facets| facets.sort_unstable_by_key(|state| state.id));
     let mut cut = false;
     loop {
         let (records, facets) = visible(table, &stored, &states, audience)?;

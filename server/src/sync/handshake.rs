@@ -76,7 +76,11 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
     let hello = &caller.hello;
     let seen =
         Seen { generation: hello.generation, app: &hello.app, cursor: hello.cursor, waiting: hello.waiting };
-    scoped.mark_device_seen(hello.device, &seen, now).await?;
+    let was_at = scoped.mark_device_seen(hello.device, &seen, now).await?;
+    // It completed its first sync, and its word of that was lost with the line.
+    if was_at < 0 && hello.cursor >= 0 {
+        super::purges::first_sync_ended(&mut scoped, hello.device, hello.cursor, now).await?;
+    }
     let head = scoped.find_head().await?;
     let newest = scoped.list_checkpoints(1).await?.into_iter().next();
     let agrees = match &hello.checkpoint {

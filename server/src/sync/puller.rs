@@ -329,6 +329,8 @@ impl Puller {
             return;
         }
         let saved = async {
+            // Before its number is kept: from then on nothing tells that it came from a first sync.
+            self.note_first_sync().await?;
             let mut scoped = self.state.store.begin(&self.actor).await?;
             scoped.mark_device_cursor(self.device, cursor, self.state.clock.now()).await?;
             scoped.commit().await

@@ -40,9 +40,20 @@ pub(super) async fn note_first_sync(
     now: ServerInstant,
 ) -> StoreResult<()> {
     let mut scoped = store.begin(actor).await?;
-    scoped.mark_purged_by_first_sync(device, began_at, now).await?;
-    purges::settle(&mut scoped, now).await?;
+    first_sync_ended(&mut scoped, device, began_at, now).await?;
     scoped.commit().await
+}
+
+/// The same, within a transaction. Nothing behind that number was sent before this was noted, so the first number a device
+/// says after −1 is where its first sync began.
+pub(super) async fn first_sync_ended(
+    scoped: &mut Scoped,
+    device: DeviceId,
+    began_at: i64,
+    now: ServerInstant,
+) -> StoreResult<()> {
+    scoped.mark_purged_by_first_sync(device, began_at, now).await?;
+    purges::settle(scoped, now).await
 }
 
 async fn audit(

@@ -18,6 +18,7 @@ pub(super) async fn answer(scoped: &mut Scoped, theirs: &Buckets) -> StoreResult
     let head = scoped.find_head().await?;
     let mut states = scoped.list_documents_seen().await?;
     states.extend(scoped.list_shared_seen().await?);
+    states.sort_unstable_by_key(|state| state.id);
     let mut by_bucket: BTreeMap<u8, Vec<DocumentState>> = BTreeMap::new();
     for state in states {
         by_bucket.entry(bucket(&state.id)).or_default().push(state);

@@ -9,7 +9,7 @@ use neonpro_client_core::SigningKey;
 use neonpro_contract::ids::{ClinicId, DeviceId};
 use neonpro_contract::time::ServerInstant;
 use neonpro_server::actor::Actor;
-use neonpro_server::admission::Admission;
+use neonpro_server::admission::{Admission, AdmissionConfig, BATCH_WAIT_MAX};
 use neonpro_server::audit::Notary;
 use neonpro_server::authority;
 use neonpro_server::demo::{DemoClinic, DemoNetwork, DemoSize};
@@ -139,7 +139,9 @@ impl Node {
         self.life += 1;
         self.due = jobs::Due::default();
         let metrics = Arc::new(Metrics::default());
-        let admission = Admission::new(admission_workers(), Arc::clone(&metrics));
+        // How busy this machine is must not decide what is tried apart.
+        let workers = AdmissionConfig { locked_wait: BATCH_WAIT_MAX, ..admission_workers() };
+        let admission = Admission::new(workers, Arc::clone(&metrics));
         let (clock, notary) = (self.time.clock(), Arc::clone(&self.notary));
         let store = self.database.store.clone();
         self.state = Some(AppState::new(store, metrics, notary, admission, clock, self.stop.subscribe()));

@@ -142,7 +142,7 @@ impl Spoken {
     }
 
     fn try_one(&mut self, base: Base, step: &Step) -> Verdict {
-        let batch = Batch { eager: false, bases: vec![base], edits: vec![vec![step.clone()]] };
+        let batch = Batch { bases: vec![base], edits: vec![vec![step.clone()]] };
         let body = minicbor::to_vec(&batch).unwrap();
         self.input.write_all(&u32::try_from(body.len()).unwrap().to_be_bytes()).unwrap();
         self.input.write_all(&body).unwrap();
@@ -200,7 +200,7 @@ async fn without_a_worker_nothing_is_merged_and_the_push_is_told_to_come_back() 
     let notes = FieldOp::Text { field: "notes".to_owned(), value: "evolução".to_owned() };
     let edit = a.edit(world.person(0, Role::Assistant), &[(id, false, vec![notes])]);
     for program in ["/nonexistent/worker", "/bin/true"] {
-        let workers = AdmissionConfig { program: PathBuf::from(program), arguments: Vec::new(), workers: 1 };
+        let workers = AdmissionConfig { program: PathBuf::from(program), workers: 1, ..admission_workers() };
         let (admission, metrics) = pool(workers);
         let refused = admission.check().await;
         assert!(matches!(refused, Err(AdmissionError::Start(_) | AdmissionError::Greeting)), "{program}");

@@ -6,15 +6,23 @@ use neonpro_contract::edit::{DocumentId, FieldOp};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::AuthorId;
 use neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
+use neonpro_contract::permissions::Audience;
+use neonpro_contract::wire::{ByeCode, Frame, Push};
+use neonpro_server::actor::Actor;
 use neonpro_server::admission::{Admission, AdmissionConfig, GUILTY_PER_DEVICE_MAX};
-use neonpro_server::clock::Clock;
+use neonpro_server::authority::revoke;
+use neonpro_server::clock::{Clock, now};
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::merge::{Incoming, Merger};
+use neonpro_server::store::authority::Grant;
 use neonpro_server::telemetry::Metrics;
 use neonpro_tests::device::{Device, document};
+use neonpro_tests::fleet::{Fleet, eventually};
 use neonpro_tests::process::admission_workers;
+use neonpro_tests::raw::{Raw, hello};
 use neonpro_tests::world::World;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Documents of a heavy edit. Each costs a worker a fifth of a second and more, twice what it may have in all.
 const HEAVY_DOCUMENTS: usize = 16;
@@ -136,4 +144,82 @@ async fn a_device_that_goes_on_killing_workers_is_no_longer_tried_in_that_group(
     // In the next group it is listened to again.
     let again = scene.honest(true);
     assert!(matches!(scene.push(vec![again]).await.as_slice(), [Fate::Accepted { .. }]));
+}
+
+async fn enrolled(fleet: &Fleet) -> Device {
+    let clinic = fleet.clinic(0).id;
+    let device = Device::new(clinic);
+    let mut scoped = fleet.database.store.begin(&Actor::system(clinic)).await.unwrap();
+    let grant = Grant::to_members(Audience::Clinical);
+    scoped.append_device(device.id, "t", &device.public_key(), &grant, now()).await.unwrap();
+    scoped.commit().await.unwrap();
+    device
+}
+
+/// A session of a device that pulls nothing: without credit it is sent only answers.
+async fn session(fleet: &Fleet, device: &Device) -> Raw {
+    let (mut raw, challenge) = Raw::challenged(fleet.server.address).await;
+    let mut hello = hello(device, &challenge.nonce);
+    hello.credit = 0;
+    raw.send_frame(&Frame::Hello(hello)).await;
+    assert!(matches!(raw.frame().await, Some(Frame::Welcome(_))));
+    raw
+}
+
+async fn push(raw: &mut Raw, edits: Vec<Incoming>) {
+    let edits = edits.into_iter().map(|edit| edit.signed).collect();
+    raw.send_frame(&Frame::Push(Push { edits })).await;
+}
+
+async fn fates(raw: &mut Raw) -> Vec<Fate> {
+    match raw.frame().await {
+        Some(Frame::Fates(told)) => told.fates.into_iter().map(|told| told.fate).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_an_edit_kills_workers_others_of_its_clinic_are_merged_and_a_revocation_is_heard() {
+    let fleet = Fleet::start().await;
+    let (clinic, author) = (fleet.clinic(0), fleet.person(0, Role::Assistant));
+    let (mut bad, mut good) = (enrolled(&fleet).await, enrolled(&fleet).await);
+    let lost = enrolled(&fleet).await;
+    let long = LongNotes::written(&mut good, author, clinic);
+    let admission = Admission::new(admission_workers(), Arc::default());
+    let before = Merger::new(fleet.database.store.clone(), Arc::default(), admission, Clock::system());
+    for told in before.enqueue(clinic.id, long.edits.clone()).unwrap().await.unwrap().unwrap() {
+        assert!(matches!(told.fate, Fate::Accepted { .. }), "{told:?}");
+    }
+    let guilty = long.emptied(&mut bad, author);
+    let (mut killer, mut other) = (session(&fleet, &bad).await, session(&fleet, &good).await);
+    let mut cut = session(&fleet, &lost).await;
+
+    let began = Instant::now();
+    push(&mut killer, vec![guilty]).await;
+    let tried = tokio::spawn(async move { fates(&mut killer).await });
+    let metrics = Arc::clone(&fleet.server.state.metrics);
+    eventually("a worker killed", async || metrics.admission_deaths.get() > 0).await;
+    println!("first death after {:?}", began.elapsed());
+
+    let (visit, row) = {
+        let mut visits = clinic.batch.records().iter().filter(|record| record.table.name == "appointments");
+        let record = visits.nth(HEAVY_DOCUMENTS).unwrap();
+        (document("appointments", record.id.0, 0), &record.row)
+    };
+    good.open(visit, row);
+    let since = Instant::now();
+    push(&mut other, vec![good.edit(author, &[(visit, false, vec![notes("trouxe os exames")])])]).await;
+    let merged = fates(&mut other).await;
+    println!("another's edit merged after {:?}", since.elapsed());
+    assert!(matches!(merged.as_slice(), [Fate::Accepted { .. }]), "{merged:?}");
+    let since = Instant::now();
+    assert!(revoke(&fleet.database.store, clinic.id, lost.id, now()).await.unwrap());
+    assert_eq!(cut.goodbye().await, Some(ByeCode::Revoked));
+    println!("silent after {:?}", since.elapsed());
+
+    let still = !tried.is_finished();
+    let fate = tried.await.unwrap();
+    println!("the killer's fate after {:?}: {fate:?}", began.elapsed());
+    assert!(still, "all this happened while the killer was tried");
+    assert_eq!(fate, vec![ADMISSION_FAILED]);
 }

@@ -168,3 +168,51 @@ async fn bytes_that_are_no_edit_are_refused_and_the_others_go_through() {
     assert_eq!(fates[0], refused(Code::Malformed));
     assert!(matches!(fates[1], Fate::Accepted { .. }));
 }
+
+#[tokio::test]
+async fn a_code_that_is_in_no_registry_is_an_invalid_value_and_a_registered_one_is_taken() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let admin = world.person(0, Role::Admin);
+    let mut a = world.device(clinic).await;
+    let person = |kind: &str, council: &str, email: &str| {
+        vec![
+            put("name", json!("Pessoa Nova")),
+            put("email", json!(email)),
+            put("professional_type", json!(kind)),
+            put("council_type", json!(council)),
+            put("council_number", json!("1234")),
+            put("council_state", json!("SP")),
+        ]
+    };
+    let mut fates = Vec::new();
+    for (kind, council, email) in [
+        ("alchemist", "COREN", "1@exemplo.com.br"),
+        ("nurse", "ORDEM", "2@exemplo.com.br"),
+        ("nurse", "COREN", "3@exemplo.com.br"),
+    ] {
+        let record = document("professionals", fresh_id(now()), 0);
+        let edit = a.edit(admin, &[(record, true, person(kind, council, email))]);
+        fates.extend(world.push(clinic, vec![edit]).await);
+    }
+    let invalid = Fate::Quarantined { code: Code::InvalidValue };
+    assert_eq!(fates[..2], [invalid.clone(), invalid]);
+    assert!(matches!(fates[2], Fate::Accepted { .. }), "{:?}", fates[2]);
+    // Nor can a registered one be exchanged for one that is not.
+    let (known, row) = world.record(0, "professionals", 0);
+    let known = document("professionals", known, 0);
+    a.open(known, row);
+    let edit = a.edit(admin, &[(known, false, vec![put("professional_type", json!("alchemist"))])]);
+    assert_eq!(world.push(clinic, vec![edit]).await, [Fate::Quarantined { code: Code::InvalidValue }]);
+}
+
+#[tokio::test]
+async fn nobody_begins_a_clinic_on_a_tablet() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let mut a = world.device(clinic).await;
+    let begun = document("clinics", fresh_id(now()), 0);
+    let name = vec![put("name", json!("Clínica Nova"))];
+    let edit = a.edit(world.person(0, Role::Admin), &[(begun, true, name)]);
+    assert_eq!(world.push(clinic, vec![edit]).await, [refused(Code::RoleNotAllowed)]);
+}

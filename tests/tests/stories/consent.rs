@@ -1,13 +1,19 @@
 //! Consent over its life: granted, withdrawn, purged, confirmed, granted again.
 
-use neonpro_contract::catalogue::Role;
+use neonpro_contract::catalogue::{Purpose, Role};
 use neonpro_contract::ids::{ClinicId, RecordId};
+use neonpro_contract::permissions::Audience;
 use neonpro_contract::time::ServerInstant;
+use neonpro_contract::wire::{Frame, Welcome};
 use neonpro_server::actor::Actor;
 use neonpro_server::clock;
+use neonpro_server::store::authority::Grant;
+use neonpro_server::store::receipts::PurgeOrder;
 use neonpro_tests::compare::differences;
+use neonpro_tests::device::{Device, document};
 use neonpro_tests::fleet::{Fleet, KEY, Tablet, eventually};
 use neonpro_tests::pages::{holds, log_bytes};
+use neonpro_tests::raw::{Raw, hello};
 use serde_json::{Value as Json, json};
 
 const CANARY: &str = "canario-da-fotografia-4711";
@@ -112,4 +118,36 @@ async fn a_new_grant_brings_the_photograph_back_to_every_tablet() {
         assert_eq!(tablet.handle.state().repairs, 0, "digests agree");
         assert_eq!(differences(&fleet.database.store, clinic, &tablet.replica).await, Vec::<String>::new());
     }
+}
+
+/// A device that says where it stands, and is welcomed.
+async fn welcomed(fleet: &Fleet, device: &Device, cursor: i64) -> Welcome {
+    let (mut raw, challenge) = Raw::challenged(fleet.server.address).await;
+    let mut hello = hello(device, &challenge.nonce);
+    hello.cursor = cursor;
+    raw.send_frame(&Frame::Hello(hello)).await;
+    let Some(Frame::Welcome(welcome)) = raw.frame().await else { panic!("not welcomed") };
+    welcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_sync_whose_last_word_was_lost_with_the_line_still_stands_for_the_purges_before_it() {
+    let fleet = Fleet::start().await;
+    let clinic = fleet.clinic(0).id;
+    let device = Device::new(clinic);
+    let mut scoped = fleet.database.store.begin(&Actor::system(clinic)).await.unwrap();
+    let grant = Grant::to_members(Audience::Clinical);
+    scoped.append_device(device.id, "t", &device.public_key(), &grant, clock::now()).await.unwrap();
+    scoped.commit().await.unwrap();
+    let began_at = welcomed(&fleet, &device, -1).await.head;
+    // Withdrawn before the sync began: it is given nothing of it, and sweeps away what it held.
+    let withdrawn = document("patients", fleet.clinic(0).batch.records()[0].id.0, 0);
+    let order = PurgeOrder { seq: began_at, document: withdrawn, purpose: Purpose::Operation };
+    let mut scoped = fleet.database.store.begin(&Actor::system(clinic)).await.unwrap();
+    scoped.append_purge_orders(&[order], clock::now()).await.unwrap();
+    scoped.commit().await.unwrap();
+    assert_eq!(open_purges(&fleet, clinic).await, 1);
+    // The line broke behind the last page, before the tablet could say that it has it.
+    welcomed(&fleet, &device, began_at).await;
+    assert_eq!(open_purges(&fleet, clinic).await, 0);
 }

@@ -169,3 +169,43 @@ async fn a_server_restored_from_a_backup_is_healed_by_its_tablets() {
     a.quiet().await;
     assert_eq!(differences(&fleet.database.store, clinic, &a.replica).await, Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_of_a_later_epoch_is_expressed_again_for_a_restored_server_that_is_behind() {
+    let fleet = Fleet::start().await;
+    let clinic = fleet.clinic(0).id;
+    let mut a = synced(&fleet, "a").await;
+    let desk = fleet.person(0, Role::Assistant);
+    let backup = fleet.database.backup().await;
+    let made = a.replica.create_record(desk, "patients", [("name", json!("Depois do backup"))]).unwrap();
+    let patient = made[0].record().unwrap();
+    let put = |field: &str, value: &str| Draft::new(desk).put("patients", patient, field, json!(value));
+    a.replica.edit(put("email", "a@exemplo.com.br")).unwrap();
+    a.quiet().await;
+    let head = a.status().head;
+    let flattened =
+        compact_above(&fleet.database.store, clinic, 1, neonpro_server::clock::now()).await.unwrap();
+    assert!(flattened >= 1);
+    fleet.server.state.merger.wake(clinic);
+    a.reaches(head + 1).await;
+    // Of the second epoch. The restored server is given the record again, and that begins with the first.
+    a.replica.edit(put("phone", "2")).unwrap();
+    a.quiet().await;
+    a.offline();
+    fleet.database.restore(&backup).await;
+    let mut admin = fleet.database.admin().await;
+    admin.execute("update sync.server set epoch = gen_random_uuid()").await.unwrap();
+    a.online();
+    let store = fleet.database.store.clone();
+    eventually("everything is back on the server", async || {
+        let mut scoped = store.begin(&neonpro_server::actor::Actor::system(clinic)).await.unwrap();
+        let table = neonpro_contract::catalogue::table("patients").unwrap();
+        let found = scoped.list_records(table, &[patient.0]).await.unwrap();
+        scoped.rollback().await.unwrap();
+        found.first().is_some_and(|stored| stored.row.get("phone").as_text() == Some("2"))
+    })
+    .await;
+    a.quiet().await;
+    assert_eq!(a.status().needs_attention, 0);
+    assert_eq!(differences(&fleet.database.store, clinic, &a.replica).await, Vec::<String>::new());
+}
