@@ -187,7 +187,11 @@ async fn an_audit_from_before_the_chain_is_kept_beside_it_whole_and_nobody_write
 
     migrate(&mut admin, migrator().migrations.len()).await;
     assert_eq!(list(&mut admin, &entries("audit_before_chain")).await, before);
-    assert_eq!(list(&mut admin, &entries("audit")).await, Vec::<String>::new(), "a chain begins with nothing");
+    assert_eq!(
+        list(&mut admin, &entries("audit")).await,
+        Vec::<String>::new(),
+        "a chain begins with nothing"
+    );
     assert_eq!(text(&mut admin, "select max(audit_seq) from sync.heads").await, "0");
 
     must(&mut admin, "set role neonpro_server").await;

@@ -8,7 +8,7 @@ use neonpro_contract::signature::verifies;
 use neonpro_server::actor::Actor;
 use neonpro_server::audit::Notary;
 use neonpro_server::clock::{fresh_id, now};
-use neonpro_server::erasure::ledger::Ledger;
+use neonpro_server::erasure::ledger::{Entry, Ledger};
 use neonpro_server::erasure::{self, ErasureError, Request, certificate, read_restricted};
 use neonpro_server::keys::aead::Key;
 use neonpro_server::keys::{Keyring, Master};
@@ -184,6 +184,54 @@ async fn a_restored_backup_is_erased_again_before_anybody_is_served() {
     assert_eq!(case.log().await.iter().flat_map(|e| &e.changes).filter(|c| c.bytes.is_none()).count(), 2);
     case.world.assert_digest(case.clinic).await;
     assert_eq!(replay().await, 0, "once is enough");
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_begun_and_killed_is_finished_at_the_next_start() {
+    let case = Case::new().await;
+    let request = case.request(&[Purpose::Photography]);
+    let plan =
+        erasure::preview(case.world.store(), case.clinic, request.patient, &request.purposes, now()).await;
+    case.ledger().append(&Entry::begun(case.clinic, &request, &plan.unwrap(), now())).unwrap();
+    assert!(case.photo_is_here().await, "killed before anything was written");
+    let replay = || async { erasure::replay(case.world.store(), &case.ledger(), now()).await.unwrap() };
+    assert_eq!(replay().await, 1);
+    assert!(!case.photo_is_here().await);
+    assert_eq!(replay().await, 0);
+    // Killed after the commit and before the ledger knew: nothing is done twice.
+    let again = case.request(&[Purpose::Marketing]);
+    erasure::erase(case.world.store(), &case.ledger(), case.clinic, &again, now()).await.unwrap();
+    let text = std::fs::read_to_string(Ledger::file_in(case.dir.path())).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(Ledger::file_in(case.dir.path()), lines[..lines.len() - 1].join("\n") + "\n").unwrap();
+    assert_eq!(replay().await, 0);
+    assert!(case.ledger().erasures().unwrap().iter().all(|(_, finished)| *finished));
+}
+
+#[tokio::test]
+async fn who_was_only_ever_registered_goes_whole_and_leaves_ids_and_times() {
+    let world = World::new().await;
+    let (clinic, by) = (world.clinic(0).id, world.person(0, Role::Assistant));
+    let (mut device, patient) = (world.device(clinic).await, fresh_id(now()));
+    let edit = device.new_patient(by, patient, Some("52998224725"));
+    let fates = world.push(clinic, vec![edit]).await;
+    assert!(matches!(fates[0], Fate::Accepted { .. }), "{fates:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = Ledger::new(Ledger::file_in(dir.path()));
+    let purposes = Purpose::ALL.into();
+    let reason = "pedido do titular".to_owned();
+    let request = Request { id: fresh_id(now()), patient: PatientId(patient), purposes, by, reason };
+    let done = erasure::erase(world.store(), &ledger, clinic, &request, now()).await.unwrap();
+    assert_eq!((done.erased.len(), done.kept), (6, json!([])));
+    let left = world.row(clinic, "patients", patient).await.unwrap();
+    assert_eq!(left.get("name").as_text(), Some(""));
+    assert!(left.get("cpf").is_null());
+    world.assert_digest(clinic).await;
+    // The number is free for whoever comes with it.
+    let edit = device.new_patient(by, fresh_id(now()), Some("52998224725"));
+    assert!(matches!(world.push(clinic, vec![edit]).await[0], Fate::Accepted { .. }));
+    let duplicates = world.items(clinic).await.into_iter().filter(|item| item.kind == "duplicates").count();
+    assert_eq!(duplicates, 0);
 }
 
 #[tokio::test]
