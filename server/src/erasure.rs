@@ -211,7 +211,8 @@ async fn carry_out(
     withdraw(&mut scoped, &mut head, gone.into_iter().chain(restricted).collect(), plan, now).await?;
     counts.documents = u64::try_from(ids.len()).unwrap_or(u64::MAX);
     counts.records = remove_rows(&mut scoped, request, &ids).await?;
-    counts.changes = scoped.erase_changes(&ids).await?;
+    let numbers = scoped.list_key_numbers(request.patient, &plan.erase).await?;
+    counts.changes = scoped.erase_changes(request, &ids, &numbers, now).await?;
     counts.items = scoped.erase_items(request.patient, &ids).await?;
     counts.keys = scoped.destroy_data_keys(request.patient, &plan.erase, now).await?;
     scoped.append_restrictions(request, plan, now).await?;

@@ -6,7 +6,7 @@ use super::sealing::envelopes::KeptEnvelope;
 use super::{Scoped, StoreError, StoreResult};
 use crate::erasure::Request;
 use crate::erasure::plan::Plan;
-use crate::keys::Subject;
+use crate::keys::{Subject, key_of};
 use neonpro_contract::catalogue::{FacetId, Field, Kind, Purpose, Table, TableId};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::PatientId;
@@ -362,41 +362,58 @@ impl Scoped {
         Ok(())
     }
 
-    /// Takes the changes of these documents out of the signed log; what was signed of the rest still verifies. Returns
-    /// how many changes.
+    /// Takes the changes of these documents, and what else these keys sealed of the patient's edits, out of the signed log;
+    /// what was signed of the rest still verifies. An edit that waited and lost a part is discarded. Returns how many
+    /// changes.
     ///
     /// # Errors
     /// A database failure.
-    pub async fn erase_changes(&mut self, documents: &[DocumentId]) -> StoreResult<u64> {
+    pub async fn erase_changes(
+        &mut self,
+        request: &Request,
+        documents: &[DocumentId],
+        numbers: &BTreeSet<i64>,
+        now: ServerInstant,
+    ) -> StoreResult<u64> {
         let clinic = self.actor().clinic().0;
         let keys: Vec<String> = documents.iter().map(document_key).collect();
         let rows = sqlx_core::query::query(
-            "select id, envelope, reissued from sync.edits where clinic_id = $1 and documents && $2 for update",
+            "select id, envelope, reissued from sync.edits where clinic_id = $1 \
+             and (documents && $2 or (patient_id = $3 and fate in ('held', 'quarantined', 'discarded'))) for update",
         )
         .bind(clinic)
         .bind(&keys)
+        .bind(request.patient.0)
         .fetch_all(self.connection())
         .await
         .map_err(StoreError::during("reading the log"))?;
         let unreadable = |_| StoreError::Unreadable("sync.edits");
         let mut count = 0u64;
         for row in &rows {
-            let id: Uuid = row.try_get(0).map_err(unreadable)?;
-            let mut left = [row.try_get::<Option<Vec<u8>>, _>(1), row.try_get(2)].into_iter();
-            let (envelope, reissued) = (left.next().transpose(), left.next().transpose());
-            let (envelope, reissued) = (envelope.map_err(unreadable)?, reissued.map_err(unreadable)?);
-            let envelope =
-                envelope.flatten().map(|bytes| without(&bytes, documents, &mut count)).transpose()?;
-            let mut again = 0;
-            let reissued =
-                reissued.flatten().map(|bytes| without(&bytes, documents, &mut again)).transpose()?;
+            let (id, envelope): (Uuid, Option<Vec<u8>>) =
+                (row.try_get(0).map_err(unreadable)?, row.try_get(1).map_err(unreadable)?);
+            let reissued: Option<Vec<u8>> = row.try_get(2).map_err(unreadable)?;
+            let erase = |kept: Option<Vec<u8>>| kept.map(|kept| without(&kept, documents, numbers)).transpose();
+            let (envelope, reissued) = (erase(envelope)?, erase(reissued)?);
+            let lost = envelope.as_ref().map_or(0, |(_, lost)| *lost);
+            if lost == 0 {
+                continue;
+            }
+            count = count.saturating_add(lost);
             sqlx_core::query::query(
-                "update sync.edits set envelope = $3, reissued = $4 where clinic_id = $1 and id = $2",
+                "update sync.edits set envelope = $3, reissued = $4, \
+                 fate = case when fate = 'accepted' then fate else 'discarded' end, \
+                 decision = case when fate = 'accepted' then decision else 'discarded' end, \
+                 decided_by = case when fate = 'accepted' then decided_by else $5 end, \
+                 decided_at = case when fate = 'accepted' then decided_at else $6::timestamptz end \
+                 where clinic_id = $1 and id = $2",
             )
             .bind(clinic)
             .bind(id)
-            .bind(envelope)
-            .bind(reissued)
+            .bind(envelope.map(|(bytes, _)| bytes))
+            .bind(reissued.map(|(bytes, _)| bytes))
+            .bind(request.by.0)
+            .bind(instant_text(now.0))
             .execute(self.connection())
             .await
             .map_err(StoreError::during("erasing changes"))?;
@@ -511,16 +528,18 @@ fn emptied(table: &Table, field: &Field) -> String {
     format!("{} = {nothing}{index}", field.name)
 }
 
-/// An envelope without the changes of these documents.
-fn without(kept: &[u8], documents: &[DocumentId], count: &mut u64) -> StoreResult<Vec<u8>> {
+/// An envelope without the changes of these documents and of these keys, and how many that were.
+fn without(kept: &[u8], documents: &[DocumentId], numbers: &BTreeSet<i64>) -> StoreResult<(Vec<u8>, u64)> {
     let mut envelope = KeptEnvelope::read(kept)?;
     let of: Vec<DocumentId> =
         envelope.outline.envelope().changes.iter().map(|change| change.document).collect();
+    let mut lost = 0u64;
     for (part, document) in envelope.parts.iter_mut().zip(of) {
-        if documents.contains(&document) && !part.is_empty() {
+        let sealed = key_of(part).is_some_and(|number| numbers.contains(&number));
+        if (sealed || documents.contains(&document)) && !part.is_empty() {
             part.clear();
-            *count = count.saturating_add(1);
+            lost = lost.saturating_add(1);
         }
     }
-    minicbor::to_vec(envelope).map_err(|_| StoreError::Unreadable("sync.edits"))
+    Ok((minicbor::to_vec(envelope).map_err(|_| StoreError::Unreadable("sync.edits"))?, lost))
 }

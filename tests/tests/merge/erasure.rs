@@ -2,6 +2,7 @@
 //! neither a restored backup nor a late tablet brings anything back.
 
 use neonpro_contract::catalogue::{Purpose, Role};
+use neonpro_contract::edit::decode_envelope;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{AuthorId, ClinicId, PatientId};
 use neonpro_contract::signature::verifies;
@@ -206,6 +207,26 @@ async fn an_erasure_that_was_begun_and_killed_is_finished_at_the_next_start() {
     std::fs::write(Ledger::file_in(case.dir.path()), lines[..lines.len() - 1].join("\n") + "\n").unwrap();
     assert_eq!(replay().await, 0);
     assert!(case.ledger().erasures().unwrap().iter().all(|(_, finished)| *finished));
+}
+
+#[tokio::test]
+async fn what_waited_for_a_consent_goes_with_what_it_is_about() {
+    let mut case = Case::new().await;
+    let photo = case.device.photo(case.author, case.patient, fresh_id(now()), SECRET);
+    let id = decode_envelope(&photo.signed.envelope).unwrap().edit;
+    let fates = case.world.push(case.clinic, vec![photo.clone()]).await;
+    assert_eq!(fates, vec![Fate::Quarantined { code: Code::ConsentWithdrawn }]);
+    let waits = || async {
+        let mut scoped = case.world.store().begin(&Actor::system(case.clinic)).await.unwrap();
+        let found = scoped.find_waiting_edit(id).await.unwrap();
+        scoped.rollback().await.unwrap();
+        found.is_some()
+    };
+    assert!(waits().await);
+    case.erase(&[Purpose::Photography]).await.unwrap();
+    assert!(!waits().await, "nothing of it can be opened");
+    let fates = case.world.push(case.clinic, vec![photo]).await;
+    assert_eq!(fates, vec![Fate::Refused { code: Code::Discarded }]);
 }
 
 #[tokio::test]
