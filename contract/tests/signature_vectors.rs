@@ -1,6 +1,7 @@
 //! Ed25519 against Project Wycheproof's vectors, where those are on the machine.
 //!
 //! `NEONPRO_VECTORS` names the folder; without it a sibling folder of the workspace is tried.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may take the short way")]
 
 use neonpro_contract::signature::verifies;
 use serde_json::Value as Json;
