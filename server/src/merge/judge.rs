@@ -9,6 +9,7 @@ use super::authority;
 use super::facts::Facts;
 use super::intake::Candidate;
 use super::scope::{self, Judged};
+use super::whose;
 use super::workspace::{OpenDocument, OpenRecord, RecordKey, Stage, Workspace};
 use crate::store::documents::DocumentState;
 use neonpro_contract::catalogue::{self, FacetId, Kind, PatientLink, Purpose, Table};
@@ -154,15 +155,6 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// What was captured before its patient had it erased comes too late, from whatever tablet or restored server.
-    fn check_erased(&self, document: &OpenDocument) -> Result<(), Stop> {
-        let erased_at = self.workspace.erased.get(&document.state.subject());
-        if erased_at.is_some_and(|at| self.envelope.captured_at.0 <= *at) {
-            return Err(refused(Code::Discarded).into());
-        }
-        Ok(())
-    }
-
     fn key(&self) -> RecordKey {
         (self.change.document.table, self.change.document.record.0)
     }
@@ -187,7 +179,9 @@ impl Work<'_> {
             after.set_derived_defaults();
         }
         document.state.patient = patient;
-        self.check_erased(&document)?;
+        if whose::was_erased(self.workspace, document.state.subject(), self.envelope) {
+            return Err(refused(Code::Discarded).into());
+        }
         self.check_consent(accepted, &document, &after)?;
         self.check_scope(accepted, before.as_ref(), &after, patient)?;
         self.advance(&mut document);

@@ -6,7 +6,7 @@ use super::workspace::{Stage, Workspace};
 use crate::keys::Subject;
 use neonpro_contract::catalogue::{Facet, PatientLink, Purpose, PurposeRule};
 use neonpro_contract::document::ParsedChange;
-use neonpro_contract::edit::{DocumentId, DocumentIntent, FieldOp};
+use neonpro_contract::edit::{DocumentId, DocumentIntent, Envelope, FieldOp};
 use neonpro_contract::ids::PatientId;
 use neonpro_contract::row::Row;
 use serde_json::Value as Json;
@@ -41,6 +41,12 @@ pub(crate) fn subject(
     };
     let facet = table.and_then(|table| table.facet(part.document.facet));
     Subject::of(patient, facet.map_or(Purpose::Operation, |facet| purpose(facet, &part.ops)))
+}
+
+/// Whether an edit was captured before its patient had the purpose erased: then it comes too late, from whatever tablet
+/// or restored server.
+pub(super) fn was_erased(workspace: &Workspace, subject: Subject, envelope: &Envelope) -> bool {
+    workspace.erased.get(&subject).is_some_and(|at| envelope.captured_at.0 <= *at)
 }
 
 /// The subject of each document an edit touches.
