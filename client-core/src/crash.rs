@@ -27,6 +27,16 @@ pub const POINTS: &[&str] = &[
     "rows.after_commit",
 ];
 
+/// Every point of a change of the key, in order.
+pub const REKEY_POINTS: &[&str] = &[
+    "rekey.before_sidecar",
+    "rekey.after_sidecar",
+    "rekey.after_commit",
+    "rekey.after_checkpoint",
+    "rekey.after_opening",
+    "rekey.after_confirmed",
+];
+
 #[cfg(not(feature = "crash-points"))]
 pub(crate) const fn point(_: &str) {}
 

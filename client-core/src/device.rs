@@ -24,9 +24,23 @@ impl ReplicaKey {
 
     /// The statement that opens a file with it: a raw key, so SQLCipher derives nothing (84 ms per connection).
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(90));
-        text.push_str("PRAGMA key = \"x'");
-        text.push_str(&hex(self.0.as_slice()));
+        self.statement("PRAGMA key = \"x'")
+    }
+
+    /// The statement that gives an open file this key.
+    pub(crate) fn rekey_pragma(&self) -> Zeroizing<String> {
+        self.statement("PRAGMA rekey = \"x'")
+    }
+
+    fn statement(&self, beginning: &str) -> Zeroizing<String> {
+        // Reserved whole: a text that grows leaves copies of the key behind.
+        let mut text = Zeroizing::new(String::with_capacity(96));
+        text.push_str(beginning);
+        for byte in self.0.iter() {
+            for digit in [byte >> 4, byte & 0x0f] {
+                text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+            }
+        }
         text.push_str("'\"");
         text
     }

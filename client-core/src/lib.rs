@@ -20,7 +20,7 @@ mod watch;
 mod working;
 
 pub use clock::{Clock, ManualClock};
-pub use crash::POINTS as CRASH_POINTS;
+pub use crash::{POINTS as CRASH_POINTS, REKEY_POINTS};
 pub use device::{Identity, ReplicaKey, SigningKey};
 pub use draft::{Draft, DraftDocument};
 pub use edit::scope::ScopePreview;

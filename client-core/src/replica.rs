@@ -231,6 +231,15 @@ impl Replica {
         self.inner.store.checkpoint().map(drop)
     }
 
+    /// Gives the file another key, for all clones. Until this returned, keep both: after a crash one of them opens it. When it
+    /// fails the file has its old key. Takes as long as writing the whole file twice, and as much room again.
+    ///
+    /// # Errors
+    /// Somebody reads for too long, or a storage failure.
+    pub fn rekey(&self, old: &ReplicaKey, new: &ReplicaKey) -> Result<(), ReplicaError> {
+        self.inner.store.rekey(old, new)
+    }
+
     /// Closes the file, for all clones. Later calls fail with `closed`.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub(crate) mod outbox;
 pub(crate) mod readers;
 pub(crate) mod reads;
 pub(crate) mod receipts;
+pub(crate) mod rekey;
 pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod search;
@@ -25,13 +26,13 @@ use crate::device::{Identity, ReplicaKey};
 use crate::error::ReplicaError;
 use crate::lease::{Lease, LeaseClock, SAVE_EVERY_US};
 use crate::watch::Publisher;
-use files::Files;
+use files::{Files, KeyCheck};
 use meta::Meta;
 use readers::Readers;
 use reads::ReadQueue;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -45,6 +46,7 @@ pub(crate) struct Store {
     readers: Readers,
     pub publisher: Publisher,
     pub identity: Arc<Identity>,
+    path: PathBuf,
     /// How long the tablet has worked without its server.
     pub lease: LeaseClock,
     /// Reads on their way to the file.
@@ -67,7 +69,7 @@ struct Writer {
     meta: Meta,
     durability: Durability,
     // Held until the connections are gone.
-    _files: Files,
+    files: Files,
 }
 
 /// One write transaction.
@@ -106,8 +108,8 @@ impl Store {
         now_us: i64,
     ) -> Result<Self, ReplicaError> {
         let mut files = Files::claim_existing(path)?;
-        let key_known = files.key_matches(key);
-        if key_known == Some(false) {
+        let key_check = files.key_check(key);
+        if key_check == KeyCheck::Wrong {
             return Err(ReplicaError::WrongKey);
         }
         let opened = open_writer(path, key, false).and_then(|mut conn| {
@@ -118,8 +120,8 @@ impl Store {
         });
         let (mut conn, mut meta) = match opened {
             Ok(opened) => opened,
-            // Without the sidecar, a wrong key and a damaged first page look alike: nothing is touched.
-            Err(ReplicaError::Damaged) if key_known.is_none() => return Err(ReplicaError::WrongKey),
+            // Where the sidecar does not say, a wrong key and a damaged first page look alike: nothing is touched.
+            Err(ReplicaError::Damaged) if key_check != KeyCheck::Right => return Err(ReplicaError::WrongKey),
             Err(ReplicaError::Damaged) => {
                 return Err(ReplicaError::SetAside { path: files.set_aside(path, now_us)? });
             }
@@ -150,7 +152,8 @@ impl Store {
             lease: LeaseClock::new(meta.lease),
             reads: ReadQueue::default(),
             offset_us: AtomicI64::new(meta.clock_offset_us),
-            writer: Mutex::new(Some(Writer { conn, meta, durability: Durability::Durable, _files: files })),
+            writer: Mutex::new(Some(Writer { conn, meta, durability: Durability::Durable, files })),
+            path: path.to_owned(),
             readers: Readers::new(path, key.clone(), READERS_MAX),
             publisher: Publisher::new(),
             identity,

@@ -1,15 +1,35 @@
 //! The replica's key in a file: 32 random bytes that only their owner may read.
 //!
-//! Owns creating and reading that file. It stands where the platform keystore will stand on a real tablet; whoever
-//! holds the file can open the replica. Invariant: an existing file is never overwritten.
+//! Owns creating, reading, replacing and destroying that file. It stands where the platform keystore will stand on a real
+//! tablet; whoever holds the file can open the replica. While the key is changed the file holds two, the new one first.
+//! Invariants: a file is replaced whole or not at all, and what is not a key is never overwritten.
 
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Bytes of the key: AES-256.
 pub const KEY_BYTES: usize = 32;
+
+/// A replica's key in memory. Wiped when dropped.
+pub type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+/// The keys a file may hold.
+#[derive(Clone)]
+pub struct Keys {
+    /// The replica's key, or the one it is being given.
+    pub key: Key,
+    /// The one it had, until it is known to open with the new one.
+    pub previous: Option<Key>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +38,7 @@ pub enum KeyFileError {
     #[error("the key file cannot be read or created; check the folder and its permissions")]
     Io(#[source] std::io::Error),
     /// It exists with another content.
-    #[error("the key file must hold exactly 32 bytes; it was left as it is")]
+    #[error("the key file must hold exactly 32 bytes, or 64 while the key is changed; it was left as it is")]
     Length,
     /// The key is under PINs.
     #[error("the key is under PINs; only the tablet's page opens it, for whoever knows one")]
@@ -36,32 +56,127 @@ pub enum KeyFileError {
 /// # Errors
 /// The file cannot be read or made, is not a key, or others may read it.
 pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], KeyFileError> {
+    load_keys(path).map(|keys| *keys.key)
+}
+
+/// Reads the keys, creating one if there is no file yet.
+///
+/// # Errors
+/// The file cannot be read or made, is not a key, or others may read it.
+pub fn load_keys(path: &Path) -> Result<Keys, KeyFileError> {
     match File::open(path) {
         Ok(file) => read(file),
-        Err(error) if error.kind() == ErrorKind::NotFound => create(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            create(path).map(|key| Keys { key, previous: None })
+        }
         Err(error) => Err(KeyFileError::Io(error)),
     }
 }
 
-fn read(file: File) -> Result<[u8; KEY_BYTES], KeyFileError> {
-    refuse_exposed(&file)?;
-    let mut bytes = Vec::with_capacity(KEY_BYTES + 1);
-    file.take(KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
-    if bytes.first() == Some(&b'{') && bytes.len() > KEY_BYTES {
-        return Err(KeyFileError::UnderPins);
-    }
-    bytes.try_into().map_err(|_| KeyFileError::Length)
+/// A new key.
+///
+/// # Errors
+/// The system gave no randomness.
+pub fn random() -> Result<Key, KeyFileError> {
+    let mut key: Key = Zeroizing::new([0u8; KEY_BYTES]);
+    SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| KeyFileError::Random)?;
+    Ok(key)
 }
 
-fn create(path: &Path) -> Result<[u8; KEY_BYTES], KeyFileError> {
-    let mut key = [0u8; KEY_BYTES];
-    SystemRandom::new().fill(&mut key).map_err(|_| KeyFileError::Random)?;
+/// Writes plain keys in place of what the file holds.
+///
+/// # Errors
+/// A storage failure; the file is as it was.
+pub fn put_keys(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES));
+    bytes.extend_from_slice(keys.key.as_slice());
+    bytes.extend_from_slice(keys.previous.as_ref().map_or(&[][..], |key| key.as_slice()));
+    replace(path, &bytes).map_err(KeyFileError::Io)
+}
+
+/// Whether a key file of this length holds plain keys.
+pub(crate) const fn is_plain(length: usize) -> bool {
+    length == KEY_BYTES || length == 2 * KEY_BYTES
+}
+
+fn read(file: File) -> Result<Keys, KeyFileError> {
+    refuse_exposed(&file)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
+    file.take(2 * KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
+    if bytes.first() == Some(&b'{') && bytes.len() > 2 * KEY_BYTES {
+        return Err(KeyFileError::UnderPins);
+    }
+    if !is_plain(bytes.len()) {
+        return Err(KeyFileError::Length);
+    }
+    let key = |bytes: &[u8]| bytes.try_into().map(Zeroizing::new).map_err(|_| KeyFileError::Length);
+    let (first, second) = bytes.split_at(KEY_BYTES);
+    let previous = if second.is_empty() { None } else { Some(key(second)?) };
+    Ok(Keys { key: key(first)?, previous })
+}
+
+/// Writes a file whole or not at all: one beside it takes its place once it is on the storage. What the old one held is
+/// overwritten afterwards; storage that writes elsewhere may keep it, so nothing may depend on it being gone.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let fresh = path.with_extension("fresh");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let old = OpenOptions::new().write(true).open(path);
+    std::fs::rename(&fresh, path)?;
+    sync_folder(path)?;
+    match old {
+        Ok(old) => overwrite(old),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Overwrites and removes a key file, and what an interrupted change of it may have left beside it.
+///
+/// # Errors
+/// A storage failure; what could be destroyed is.
+pub fn destroy(path: &Path) -> std::io::Result<()> {
+    for path in [path.with_extension("fresh"), path.to_owned()] {
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => {
+                overwrite(file)?;
+                std::fs::remove_file(&path)?;
+                sync_folder(&path)?;
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn overwrite(mut file: File) -> std::io::Result<()> {
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(0))?;
+    std::io::copy(&mut std::io::repeat(0).take(length), &mut file)?;
+    file.sync_all()
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn create(path: &Path) -> Result<Key, KeyFileError> {
+    let key = random()?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(KeyFileError::Io)?;
-    file.write_all(&key).and_then(|()| file.sync_all()).map_err(KeyFileError::Io)?;
+    file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(KeyFileError::Io)?;
     Ok(key)
 }
 
@@ -91,6 +206,22 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(load_or_create(&path), Err(KeyFileError::Exposed)));
+    }
+
+    #[test]
+    fn two_keys_are_read_back_and_a_destroyed_file_is_gone_with_what_lay_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tablet.key");
+        let first = load_keys(&path).unwrap();
+        assert!(first.previous.is_none());
+        let second = random().unwrap();
+        put_keys(&path, &Keys { key: second.clone(), previous: Some(first.key.clone()) }).unwrap();
+        let both = load_keys(&path).unwrap();
+        assert_eq!((both.key, both.previous), (second, Some(first.key)));
+        std::fs::write(path.with_extension("fresh"), [1; 40]).unwrap();
+        destroy(&path).unwrap();
+        destroy(&path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

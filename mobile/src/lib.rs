@@ -12,6 +12,7 @@ pub mod forms;
 pub mod guard;
 pub mod key_file;
 pub mod lock;
+pub mod opening;
 pub mod output;
 pub mod pin;
 pub mod read;

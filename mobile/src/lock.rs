@@ -11,19 +11,19 @@ pub use gate::router;
 
 use crate::app::{App, LockControl};
 use crate::guard::Guard;
-use crate::key_file::{KeyFileError, load_or_create};
+use crate::key_file::{Key, KeyFileError, Keys, random};
+use crate::opening::{self, OpenError};
 use crate::pin::Pin;
-use crate::vault::{Holder, Key, Vault, VaultError};
+use crate::vault::{Holder, Vault, VaultError};
 use axum::Router;
 use neonpro_client_core::{Clock, Replica, ReplicaError, ReplicaKey, SyncOptions, User};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::AuthorId;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, RwLock, watch};
-use zeroize::Zeroizing;
 
 /// Minutes without a sign of a person after which a tablet with PINs locks itself.
 pub const AUTO_LOCK_MINUTES: i64 = 5;
@@ -71,6 +71,17 @@ pub enum LockError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
+impl From<OpenError> for LockError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Key(error) => Self::Key(error),
+            OpenError::Vault(error) => Self::Vault(error),
+            OpenError::Replica(error) => Self::Replica(error),
+            OpenError::NotOfClinic => Self::NotOfClinic,
+        }
+    }
+}
+
 /// A tablet, locked or open. Cheap to clone.
 #[derive(Clone)]
 pub struct Tablet(Arc<Inner>);
@@ -92,7 +103,8 @@ struct Inner {
 struct Opened {
     app: App,
     router: Router,
-    key: Key,
+    /// With the previous one as long as the replica has that.
+    keys: Keys,
     /// In whose name, once there are PINs.
     signed_in: Option<AuthorId>,
 }
@@ -108,7 +120,11 @@ impl Tablet {
     #[must_use]
     pub fn open(place: Place, guard: Guard, replica: Replica, key: Key) -> Self {
         let clock = replica.clock();
-        let opened = Opened::new(&place, &guard, replica, key, None);
+        Self::opened(place, guard, clock, replica, Keys { key, previous: None })
+    }
+
+    fn opened(place: Place, guard: Guard, clock: Clock, replica: Replica, keys: Keys) -> Self {
+        let opened = Opened::new(&place, &guard, replica, keys, None);
         Self::new(place, guard, clock, Some(opened))
     }
 
@@ -120,9 +136,8 @@ impl Tablet {
         if Vault::read(&place.key_file)?.is_some() {
             return Ok(Self::locked(place, guard, clock));
         }
-        let key = Zeroizing::new(load_or_create(&place.key_file)?);
-        let replica = Replica::open(&place.replica, ReplicaKey::new(*key), clock)?;
-        Ok(Self::open(place, guard, replica, key))
+        let (replica, keys) = opening::open_plain(&place.replica, &place.key_file, clock.clone())?;
+        Ok(Self::opened(place, guard, clock, replica, keys))
     }
 
     fn new(place: Place, guard: Guard, clock: Clock, opened: Option<Opened>) -> Self {
@@ -163,30 +178,29 @@ impl Tablet {
         let tried = tokio::task::spawn_blocking(move || {
             Vault::read(&path)?.ok_or(VaultError::Wrong)?.open(person, &pin, now_us)
         });
-        let key = tried.await??;
+        let mut keys = tried.await??;
         let mut state = self.0.state.write().await;
         let (place, clock) = (self.0.place.clone(), self.0.clock.clone());
         let known = state.as_ref().map(|opened| opened.app.replica().clone());
         let was_locked = known.is_none();
-        let opening = key.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let replica = match known {
                 Some(replica) => replica,
-                None => Replica::open(&place.replica, ReplicaKey::new(*opening), clock)?,
+                None => open_entered(&place, &mut keys, clock)?,
             };
             if replica.users()?.iter().any(|user| user.is_active && user.author == person) {
-                return Ok(replica);
+                return Ok((replica, keys));
             }
             if was_locked {
                 replica.close()?;
             }
             Err(LockError::NotOfClinic)
         });
-        let replica = looked.await??;
+        let (replica, keys) = looked.await??;
         match state.as_mut() {
             Some(opened) => opened.signed_in = Some(person),
             None => {
-                let opened = Opened::new(&self.0.place, &self.0.guard, replica, key, Some(person));
+                let opened = Opened::new(&self.0.place, &self.0.guard, replica, keys, Some(person));
                 opened.app.set_lock(LockControl::Lock);
                 *state = Some(opened);
             }
@@ -197,7 +211,7 @@ impl Tablet {
         Ok(())
     }
 
-    /// Gives a person a PIN. The first one takes the key out of the clear.
+    /// Gives a person a PIN. The first one gives the replica a new key, which never lay in the clear.
     ///
     /// # Errors
     /// The tablet is locked, the person is not of the clinic, or it is not theirs to change.
@@ -208,24 +222,24 @@ impl Tablet {
         let _one = self.0.trying.lock().await;
         let mut state = self.0.state.write().await;
         let opened = state.as_mut().ok_or(LockError::Locked)?;
-        let (replica, key) = (opened.app.replica().clone(), opened.key.clone());
+        let (replica, keys) = (opened.app.replica().clone(), opened.keys.clone());
         let (signed_in, path) = (opened.signed_in, self.0.place.key_file.clone());
         let put = tokio::task::spawn_blocking(move || {
             let users = replica.users()?;
             let user = users.iter().find(|user| user.is_active && user.author == person);
             let holder = Holder { person, name: user.ok_or(LockError::NotOfClinic)?.name.clone() };
             let Some(mut vault) = Vault::read(&path)? else {
-                Vault::create(&path, &key, &holder, &pin)?;
-                return Ok(true);
+                return first_pin(&path, &replica, keys, &holder, &pin).map(Some);
             };
             let has_one = vault.holders().iter().any(|other| other.person == person);
             if has_one && signed_in != Some(person) && !may_reset(&users, signed_in) {
                 return Err(LockError::NotYours);
             }
-            vault.put(&key, &holder, &pin)?;
-            Ok(false)
+            vault.put(&keys.key, &holder, &pin)?;
+            Ok(None)
         });
-        if put.await?? {
+        if let Some(keys) = put.await?? {
+            opened.keys = keys;
             opened.signed_in = Some(person);
             opened.app.set_lock(LockControl::Lock);
         }
@@ -311,14 +325,48 @@ impl Tablet {
 }
 
 impl Opened {
-    fn new(place: &Place, guard: &Guard, replica: Replica, key: Key, signed_in: Option<AuthorId>) -> Self {
+    fn new(place: &Place, guard: &Guard, replica: Replica, keys: Keys, signed_in: Option<AuthorId>) -> Self {
         let sync =
             place.online.map(|online| replica.start_sync(SyncOptions { online, ..SyncOptions::default() }));
         let app = App::new(replica, place.replica.clone(), guard.clone(), sync);
         app.set_lock(LockControl::Offer);
         let router = crate::router::router(app.clone());
-        Self { app, router, key, signed_in }
+        Self { app, router, keys, signed_in }
     }
+}
+
+/// Opens the replica with what a PIN brought, and takes an old key out of the key file once it is of no use.
+fn open_entered(place: &Place, keys: &mut Keys, clock: Clock) -> Result<Replica, LockError> {
+    let opening = opening::open(&place.replica, keys, clock)?;
+    if opening.settled
+        && keys.previous.take().is_some()
+        && let Some(mut vault) = Vault::read(&place.key_file)?
+    {
+        vault.forget_previous()?;
+    }
+    Ok(opening.replica)
+}
+
+/// Puts a new key under the first PIN and gives it to the replica: whoever copied the key file before opens nothing.
+fn first_pin(
+    path: &Path,
+    replica: &Replica,
+    keys: Keys,
+    holder: &Holder,
+    pin: &Pin,
+) -> Result<Keys, LockError> {
+    let old = keys.previous.unwrap_or(keys.key);
+    let new = random()?;
+    let mut vault =
+        Vault::create(path, &Keys { key: new.clone(), previous: Some(old.clone()) }, holder, pin)?;
+    if !opening::change(replica, &ReplicaKey::new(*old), &ReplicaKey::new(*new)) {
+        return Ok(Keys { key: new, previous: Some(old) });
+    }
+    // The PIN is chosen either way: what is left of the old key goes when somebody enters.
+    if let Err(error) = vault.forget_previous() {
+        tracing::warn!(%error, "the old key is still in the key file, under the new one");
+    }
+    Ok(Keys { key: new, previous: None })
 }
 
 /// Whether somebody may give others a new PIN.

@@ -3,7 +3,7 @@
 #![cfg(feature = "crash-points")]
 
 use crate::testing::world::{ANA, ASSISTANT, Tablet, key, server};
-use crate::{CRASH_POINTS, Clock, Draft, Replica};
+use crate::{CRASH_POINTS, Clock, Draft, REKEY_POINTS, Replica, ReplicaError, ReplicaKey};
 use neonpro_contract::edit::Envelope;
 use neonpro_contract::fate::{Code, Fate};
 use serde_json::json;
@@ -94,4 +94,53 @@ fn check(place: &Path, stdout: &str, label: &str) {
     }
     assert_eq!(tablet.replica.status().unwrap().waiting.edits, 0, "{label}");
     tablet.assert_equal(&fresh);
+}
+
+fn other_key() -> ReplicaKey {
+    ReplicaKey::new([8; 32])
+}
+
+/// What is killed while it changes the key.
+#[test]
+fn child_that_changes_the_key() {
+    let Ok(place) = std::env::var(PLACE) else { return };
+    let path = Path::new(&place).join("c.db");
+    Replica::open(path, key(), Clock::system()).unwrap().rekey(&key(), &other_key()).unwrap();
+}
+
+#[test]
+fn a_kill_at_every_step_of_a_change_of_the_key_leaves_a_file_that_one_of_the_two_opens() {
+    let mut opened_with_the_new_one = 0;
+    for point in REKEY_POINTS {
+        let tablet = Tablet::new(1);
+        tablet.sync(&mut server());
+        let edit = tablet.put(ASSISTANT, "patients", ANA, "phone", json!("11 91234-5678")).edit;
+        tablet.replica.close().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["crash::tests::child_that_changes_the_key", "--exact", "--test-threads=1"])
+            .env(PLACE, tablet.dir.path())
+            .env("NEONPRO_CRASH_AT", point)
+            .stderr(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{point} is passed");
+        let with_new = Replica::open(tablet.path(), other_key(), Clock::system());
+        let with_new = with_new.map_err(|error| assert!(matches!(error, ReplicaError::WrongKey), "{point}"));
+        opened_with_the_new_one += usize::from(with_new.is_ok());
+        let replica = with_new.unwrap_or_else(|()| {
+            let replica = Replica::open(tablet.path(), key(), Clock::system()).unwrap();
+            // Whoever opens it with the old key finishes what was begun.
+            replica.rekey(&key(), &other_key()).unwrap();
+            replica
+        });
+        replica.check().unwrap();
+        let known = replica.query("SELECT edit FROM sync_intent", &[], 100).unwrap();
+        assert!(known.rows.iter().any(|row| row[0] == json!(edit.to_string())), "{point} lost the edit");
+        replica.close().unwrap();
+        assert!(matches!(
+            Replica::open(tablet.path(), key(), Clock::system()),
+            Err(ReplicaError::WrongKey)
+        ));
+    }
+    assert_eq!(opened_with_the_new_one, 4, "from the commit on it is the new one");
 }

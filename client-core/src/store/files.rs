@@ -29,8 +29,22 @@ impl Drop for Files {
 
 #[derive(Debug)]
 struct Sidecar {
-    key_check: String,
+    /// Of the file's key; of the old and the new one while it is changed.
+    key_checks: Vec<String>,
     nonces: Vec<[u8; 16]>,
+}
+
+/// What the sidecar says of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyCheck {
+    /// It is the file's.
+    Right,
+    /// It is not the file's.
+    Wrong,
+    /// It is one of two: the key was being changed when the app ended.
+    Either,
+    /// There is no sidecar.
+    Unknown,
 }
 
 /// `clinic.db` → `clinic.db.device`.
@@ -71,9 +85,14 @@ impl Files {
         Ok(Self { sidecar, content, lock })
     }
 
-    /// Whether the key is the one the file was made with; `None` when the sidecar is gone.
-    pub fn key_matches(&self, key: &ReplicaKey) -> Option<bool> {
-        self.content.as_ref().map(|content| content.key_check == key.check_value())
+    /// Whether the key is the file's.
+    pub fn key_check(&self, key: &ReplicaKey) -> KeyCheck {
+        let Some(content) = &self.content else { return KeyCheck::Unknown };
+        match (content.key_checks.contains(&key.check_value()), content.key_checks.len()) {
+            (false, _) => KeyCheck::Wrong,
+            (true, 1) => KeyCheck::Right,
+            (true, _) => KeyCheck::Either,
+        }
     }
 
     /// Values the file's own nonce may have here.
@@ -83,9 +102,19 @@ impl Files {
 
     /// Writes the sidecar anew, through a temporary file.
     pub fn write_sidecar(&mut self, key: &ReplicaKey, nonces: &[[u8; 16]]) -> Result<(), ReplicaError> {
-        let content = Sidecar { key_check: key.check_value(), nonces: nonces.to_vec() };
-        let mut text = format!("{}\n", content.key_check);
-        for nonce in nonces {
+        self.write(Sidecar { key_checks: vec![key.check_value()], nonces: nonces.to_vec() })
+    }
+
+    /// Says that the file opens with one of these keys, before it is known with which. On the storage when this returns.
+    pub fn write_keys(&mut self, keys: &[&ReplicaKey], nonce: [u8; 16]) -> Result<(), ReplicaError> {
+        let key_checks = keys.iter().map(|key| key.check_value()).collect();
+        self.write(Sidecar { key_checks, nonces: vec![nonce] })?;
+        sync_folder(&self.sidecar)
+    }
+
+    fn write(&mut self, content: Sidecar) -> Result<(), ReplicaError> {
+        let mut text = format!("{}\n", content.key_checks.join(" "));
+        for nonce in &content.nonces {
             text.push_str(&hex(nonce));
             text.push('\n');
         }
@@ -113,7 +142,13 @@ impl Files {
 
 fn read_sidecar(text: &str) -> Option<Sidecar> {
     let mut lines = text.lines();
-    let key_check = lines.next()?.to_owned();
+    let key_checks = lines.next()?.split(' ').map(str::to_owned).collect();
     let nonces = lines.filter_map(unhex::<16>).collect();
-    Some(Sidecar { key_check, nonces })
+    Some(Sidecar { key_checks, nonces })
+}
+
+/// A renamed or removed file is so on the storage.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), ReplicaError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?)
 }

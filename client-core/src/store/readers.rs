@@ -9,45 +9,118 @@ use crate::error::ReplicaError;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::{Connection, OpenFlags, functions::FunctionFlags};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use uuid::Uuid;
 
 pub(crate) struct Readers {
     path: PathBuf,
-    key: ReplicaKey,
     max: usize,
-    idle: Mutex<Option<Vec<Connection>>>,
+    /// `None` once closed.
+    state: Mutex<Option<State>>,
+    changed: Condvar,
+}
+
+struct State {
+    key: ReplicaKey,
+    idle: Vec<Connection>,
+    /// Connections somebody reads on.
+    out: usize,
+    /// Nobody begins to read.
+    paused: bool,
 }
 
 impl Readers {
     pub fn new(path: &Path, key: ReplicaKey, max: usize) -> Self {
-        Self { path: path.to_owned(), key, max, idle: Mutex::new(Some(Vec::new())) }
+        let state = State { key, idle: Vec::new(), out: 0, paused: false };
+        Self { path: path.to_owned(), max, state: Mutex::new(Some(state)), changed: Condvar::new() }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Option<Vec<Connection>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, Option<State>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn with<T, E: From<ReplicaError>>(
         &self,
         body: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        let kept = self.idle().as_mut().ok_or(ReplicaError::Closed)?.pop();
-        let mut conn = match kept {
+        let mut out = self.take()?;
+        let mut conn = match out.kept.take() {
             Some(conn) => conn,
-            None => open(&self.path, &self.key)?,
+            None => open(&self.path, &out.key)?,
         };
         let result = body(&mut conn);
-        if let Some(idle) = self.idle().as_mut()
-            && idle.len() < self.max
-        {
-            idle.push(conn);
-        }
+        out.kept = Some(conn);
         result
     }
 
+    /// A place among the readers, with a connection if one is idle.
+    fn take(&self) -> Result<Out<'_>, ReplicaError> {
+        let paused = |state: &mut Option<State>| state.as_ref().is_some_and(|state| state.paused);
+        let mut guard =
+            self.changed.wait_while(self.state(), paused).unwrap_or_else(PoisonError::into_inner);
+        let state = guard.as_mut().ok_or(ReplicaError::Closed)?;
+        state.out = state.out.saturating_add(1);
+        Ok(Out { readers: self, key: state.key.clone(), kept: state.idle.pop() })
+    }
+
+    /// Closes every connection and lets nobody begin to read until [`Readers::resume`]. `false`, and nothing is paused,
+    /// when somebody goes on reading for longer than this.
+    pub fn pause(&self, limit: Duration) -> bool {
+        let mut guard = self.state();
+        if let Some(state) = guard.as_mut() {
+            state.paused = true;
+        }
+        let reading = |state: &mut Option<State>| state.as_ref().is_some_and(|state| state.out > 0);
+        let waited = self.changed.wait_timeout_while(guard, limit, reading);
+        let (mut guard, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = guard.as_mut() else { return true };
+        if waited.timed_out() && state.out > 0 {
+            state.paused = false;
+            drop(guard);
+            self.changed.notify_all();
+            return false;
+        }
+        state.idle.clear();
+        true
+    }
+
+    /// Lets readers begin again, with this key from now on.
+    pub fn resume(&self, key: &ReplicaKey) {
+        if let Some(state) = self.state().as_mut() {
+            state.key = key.clone();
+            state.paused = false;
+        }
+        self.changed.notify_all();
+    }
+
     pub fn close(&self) {
-        self.idle().take();
+        self.state().take();
+        self.changed.notify_all();
+    }
+}
+
+/// A place among the readers; given back when dropped, with the connection if it is still good.
+struct Out<'a> {
+    readers: &'a Readers,
+    key: ReplicaKey,
+    kept: Option<Connection>,
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        if let Some(state) = self.readers.state().as_mut() {
+            state.out = state.out.saturating_sub(1);
+            if let Some(conn) = self.kept.take()
+                && !state.paused
+                && state.idle.len() < self.readers.max
+            {
+                state.idle.push(conn);
+            }
+        }
+        // A connection that is not kept is closed before whoever waits goes on.
+        drop(self.kept.take());
+        self.readers.changed.notify_all();
     }
 }
 

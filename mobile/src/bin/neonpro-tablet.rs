@@ -1,14 +1,17 @@
 //! `neonpro-tablet`: the tablet app as a program, with its page in a browser or driven by JSON lines.
 
 use clap::{Parser, Subcommand};
-use neonpro_client_core::{Clock, Replica, ReplicaKey};
-use neonpro_mobile::key_file::load_or_create;
+use neonpro_client_core::Clock;
+use neonpro_contract::ids::AuthorId;
+use neonpro_mobile::opening::{open_plain, rekey};
 use neonpro_mobile::output;
+use neonpro_mobile::pin::Pin;
 use neonpro_mobile::script::{self, Place};
 use neonpro_mobile::serve::{Served, serve};
 use std::error::Error;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use neonpro_mobile::vault::Vault;
+use std::path::{Path, PathBuf};
 
 /// Applying a page makes and drops many small values; the system's allocator took a fifth of its time.
 #[global_allocator]
@@ -54,6 +57,18 @@ enum Command {
         #[arg(long)]
         key_file: PathBuf,
     },
+    /// Give the replica a new random key. Under PINs, one is read from standard input. The app must not be running.
+    Rekey {
+        /// The replica file.
+        #[arg(long)]
+        replica: PathBuf,
+        /// Its key file.
+        #[arg(long)]
+        key_file: PathBuf,
+        /// Whose PIN it is, where several people have one.
+        #[arg(long)]
+        person: Option<AuthorId>,
+    },
     /// Answer JSON lines on standard input and output.
     Script {
         /// The replica file.
@@ -91,12 +106,20 @@ async fn perform(command: Command) -> Result<(), Box<dyn Error>> {
             Ok(serve(served, ready, told_to_end()).await?)
         }
         Command::Checkpoints { replica, key_file } => {
-            let key = ReplicaKey::new(load_or_create(&key_file)?);
-            let replica = Replica::open(&replica, key, Clock::system())?;
+            let (replica, _) = open_plain(&replica, &key_file, Clock::system())?;
             for checkpoint in replica.checkpoints()? {
                 output::line(&checkpoint.to_line());
             }
             Ok(replica.close()?)
+        }
+        Command::Rekey { replica, key_file, person } => {
+            let opener = opener(&key_file, person)?;
+            let rekeyed = move || rekey(&replica, &key_file, opener, Clock::system());
+            if tokio::task::spawn_blocking(rekeyed).await?? {
+                output::line(&serde_json::json!({ "rekeyed": true }).to_string());
+                return Ok(());
+            }
+            Err("the replica keeps its old key; make room on the storage and try again".into())
         }
         Command::Script { replica, key_file } => {
             let input = tokio::io::BufReader::new(tokio::io::stdin());
@@ -104,6 +127,24 @@ async fn perform(command: Command) -> Result<(), Box<dyn Error>> {
             Ok(script::run(place, input, tokio::io::stdout()).await?)
         }
     }
+}
+
+/// Who opens a key file under PINs, with the PIN from standard input.
+fn opener(key_file: &Path, person: Option<AuthorId>) -> Result<Option<(AuthorId, Pin)>, Box<dyn Error>> {
+    let Some(vault) = Vault::read(key_file)? else { return Ok(None) };
+    let holders = vault.holders();
+    let person = match (person, holders.as_slice()) {
+        (Some(person), _) => person,
+        (None, [alone]) => alone.person,
+        (None, _) => {
+            let people: Vec<String> =
+                holders.iter().map(|holder| format!("{} ({})", holder.person, holder.name)).collect();
+            return Err(format!("say whose PIN it is with --person: {}", people.join(", ")).into());
+        }
+    };
+    let mut typed = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut typed)?;
+    Ok(Some((person, Pin::typed(&typed))))
 }
 
 /// Resolves on Ctrl-C or SIGTERM.

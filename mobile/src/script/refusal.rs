@@ -3,6 +3,7 @@
 //! Owns the English of scripts. Never shows a value of a record. Invariant: a code never changes its meaning.
 
 use crate::key_file::KeyFileError;
+use crate::opening::OpenError;
 use neonpro_client_core::{EditRejected, EnrolError, ReplicaError};
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -83,6 +84,16 @@ impl From<EnrolError> for Refusal {
 impl From<KeyFileError> for Refusal {
     fn from(error: KeyFileError) -> Self {
         Self::new("key_file", format!("There is no key for the replica: {error}."))
+    }
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Key(error) => error.into(),
+            OpenError::Replica(error) => error.into(),
+            error => Self::new("key_file", format!("There is no key for the replica: {error}.")),
+        }
     }
 }
 

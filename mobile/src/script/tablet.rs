@@ -5,6 +5,7 @@
 use super::Place;
 use super::refusal::Refusal;
 use crate::key_file::load_or_create;
+use crate::opening::open_plain;
 use neonpro_client_core::{
     Clock, Connection, Replica, ReplicaKey, SyncHandle, SyncOptions, SyncState, Watch, enrol,
 };
@@ -36,8 +37,8 @@ impl Tablet {
         }
         let place = self.place.clone();
         let open = move || {
-            let key = ReplicaKey::new(load_or_create(&place.key_file)?);
-            Ok::<_, Refusal>(Replica::open(&place.replica, key, Clock::system())?)
+            let (replica, _) = open_plain(&place.replica, &place.key_file, Clock::system())?;
+            Ok::<_, Refusal>(replica)
         };
         let replica = tokio::task::spawn_blocking(open).await.map_err(|_| Refusal::interrupted())??;
         self.replica = Some(replica.clone());

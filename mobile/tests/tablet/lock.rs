@@ -235,7 +235,7 @@ async fn whoever_left_the_clinic_does_not_open_the_tablet_any_more() {
     case.choose(desk(), "902817").await.went_to("/");
     let key = neonpro_mobile::vault::Key::new({
         let mut vault = Vault::read(&key_path(&case.folder)).unwrap().unwrap();
-        *vault.open(doctor(), &neonpro_mobile::pin::Pin::typed(PIN), NOW_US).unwrap()
+        *vault.open(doctor(), &neonpro_mobile::pin::Pin::typed(PIN), NOW_US).unwrap().key
     });
     case.post("/bloquear", &[]).await.went_to("/entrar");
     crate::fixture::alter_with(

@@ -10,6 +10,9 @@ mod lease;
 mod lock;
 
 #[cfg(test)]
+mod rekey;
+
+#[cfg(test)]
 mod door;
 
 #[cfg(test)]
