@@ -167,6 +167,7 @@ pub fn migrator() -> Migrator {
         10 "0010_audit_chain",
         11 "0011_set_aside",
         13 "0013_scope",
+        16 "0016_escrow",
     ])
 }
 

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod database;
 pub mod demo;
+pub mod escrow;
 pub mod http;
 pub mod import;
 pub mod jobs;

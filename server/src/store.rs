@@ -12,6 +12,7 @@ pub mod devices;
 pub mod documents;
 pub mod edits;
 pub mod enrolments;
+pub mod escrow;
 pub mod feed;
 pub mod heads;
 pub mod items;
@@ -25,6 +26,7 @@ pub mod scope;
 pub mod set_aside;
 pub mod shares;
 pub mod unnumbered;
+pub mod wipes;
 pub mod written;
 
 use crate::actor::Actor;
