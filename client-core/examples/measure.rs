@@ -260,6 +260,7 @@ fn main() {
             people: None,
             checkpoint: None,
             audit_agrees: None,
+            escrow_key: None,
         })
         .unwrap();
     replica

@@ -8,6 +8,8 @@ pub const POINTS: &[&str] = &[
     "edit.after_changes",
     "edit.after_intent",
     "edit.before_commit",
+    "escrow.before_append",
+    "escrow.after_append",
     "edit.after_commit",
     "outbox.before_commit",
     "outbox.after_commit",

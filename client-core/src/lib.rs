@@ -17,6 +17,7 @@ mod replica;
 mod store;
 mod sync;
 mod watch;
+mod wipe;
 mod working;
 
 pub use clock::{Clock, ManualClock};
@@ -42,6 +43,7 @@ pub use sync::state::{Connection, SyncReport, SyncState};
 pub use sync::stepped::{Happening, Stepped, Wish};
 pub use sync::{SyncHandle, SyncOptions, sync_once};
 pub use watch::{ATTENTION, CONFLICTS, STATUS, Watch};
+pub use wipe::{TakenAway, WipeReceipt, take_away, tell_wiped};
 
 #[cfg(test)]
 mod testing;

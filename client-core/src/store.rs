@@ -7,6 +7,7 @@ pub(crate) mod changes;
 pub(crate) mod checkpoints;
 pub(crate) mod conflicts;
 pub(crate) mod documents;
+pub(crate) mod escrow;
 pub(crate) mod files;
 pub(crate) mod identity;
 pub(crate) mod intents;
@@ -16,8 +17,8 @@ pub(crate) mod outbox;
 pub(crate) mod readers;
 pub(crate) mod reads;
 pub(crate) mod receipts;
-pub(crate) mod rekey;
 pub(crate) mod records;
+pub(crate) mod rekey;
 pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod value;
@@ -26,6 +27,7 @@ use crate::device::{Identity, ReplicaKey};
 use crate::error::ReplicaError;
 use crate::lease::{Lease, LeaseClock, SAVE_EVERY_US};
 use crate::watch::Publisher;
+use escrow::{Escrow, Touched};
 use files::{Files, KeyCheck};
 use meta::Meta;
 use readers::Readers;
@@ -68,6 +70,9 @@ struct Writer {
     conn: Connection,
     meta: Meta,
     durability: Durability,
+    /// Unsent work, sealed to the clinic.
+    escrow: Escrow,
+    touched: Touched,
     // Held until the connections are gone.
     files: Files,
 }
@@ -148,11 +153,15 @@ impl Store {
         files: Files,
     ) -> Result<Self, ReplicaError> {
         let identity = Arc::new(identity::load(&conn)?);
+        let (lease, offset_us) = (LeaseClock::new(meta.lease), AtomicI64::new(meta.clock_offset_us));
+        let mut writer = Writer::new(conn, meta, Escrow::beside(path, &identity), files)?;
+        // What a kill left out of escrow, or in it.
+        writer.follow_escrow();
         Ok(Self {
-            lease: LeaseClock::new(meta.lease),
+            lease,
             reads: ReadQueue::default(),
-            offset_us: AtomicI64::new(meta.clock_offset_us),
-            writer: Mutex::new(Some(Writer { conn, meta, durability: Durability::Durable, files })),
+            offset_us,
+            writer: Mutex::new(Some(writer)),
             path: path.to_owned(),
             readers: Readers::new(path, key.clone(), READERS_MAX),
             publisher: Publisher::new(),
@@ -196,6 +205,7 @@ impl Store {
                 // A new actor must never be taken twice: it is on the storage before anything of it can be sent.
                 writer.flush()?;
             }
+            writer.follow_escrow();
             self.write_reads(writer);
             done
         };
@@ -272,8 +282,23 @@ impl Store {
     pub fn checkpoint(&self) -> Result<bool, ReplicaError> {
         let guard = self.lock();
         let writer = guard.as_ref().ok_or(ReplicaError::Closed)?;
+        writer.escrow.sync()?;
         let busy: i64 = writer.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         Ok(busy == 0)
+    }
+
+    /// Makes sure that everything owed lies in escrow, on the storage.
+    pub fn ensure_escrow(&self) -> Result<(), ReplicaError> {
+        let mut guard = self.lock();
+        let Writer { conn, meta, escrow, .. } = guard.as_mut().ok_or(ReplicaError::Closed)?;
+        escrow.ensure(conn, meta.escrow_key)
+    }
+
+    /// How many edits lie in escrow, and whether nothing owed is missing there.
+    pub fn escrowed(&self) -> Result<(usize, bool), ReplicaError> {
+        let guard = self.lock();
+        let escrow = &guard.as_ref().ok_or(ReplicaError::Closed)?.escrow;
+        Ok((escrow.edits(), escrow.is_complete()))
     }
 
     /// Checks the whole file. Slow.
@@ -294,11 +319,25 @@ impl Store {
         if writer.meta.lease != lease {
             writer.transact(&self.identity, lease, |_| Ok::<_, ReplicaError>(()))?;
         }
+        if let Err(error) = writer.escrow.sync() {
+            tracing::warn!(code = error.code(), "what is in escrow may not survive a power loss yet");
+        }
         writer.conn.close().map_err(|(_, error)| ReplicaError::from(error))
     }
 }
 
 impl Writer {
+    fn new(mut conn: Connection, meta: Meta, escrow: Escrow, files: Files) -> Result<Self, ReplicaError> {
+        let touched = Touched::watch(&mut conn)?;
+        Ok(Self { conn, meta, durability: Durability::Durable, escrow, touched, files })
+    }
+
+    /// Brings the escrow file up to what was committed.
+    fn follow_escrow(&mut self) {
+        let touched = self.touched.take();
+        self.escrow.follow(&self.conn, self.meta.escrow_key, &touched);
+    }
+
     fn set_durability(&mut self, durability: Durability) -> Result<(), ReplicaError> {
         if self.durability != durability {
             self.conn.execute_batch(match durability {

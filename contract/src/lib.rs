@@ -10,6 +10,7 @@ pub mod consent;
 pub mod digest;
 pub mod document;
 pub mod edit;
+pub mod escrow;
 pub mod fate;
 pub mod ids;
 pub mod limits;

@@ -15,7 +15,7 @@ mod rows;
 
 pub use body::{pack, unpack};
 pub use handover::{Decided, Decision, Handover};
-pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes};
+pub use handshake::{Bye, ByeCode, Challenge, Hello, Welcome, hello_bytes, wiped_bytes};
 pub use page::{Ack, Entry, LiveDocument, Page};
 pub use push::{EditFate, Fates, Push};
 pub use reads::{Audited, Read, Reads};

@@ -118,16 +118,26 @@ fn read(file: File) -> Result<Keys, KeyFileError> {
 /// Writes a file whole or not at all: one beside it takes its place once it is on the storage. What the old one held is
 /// overwritten afterwards; storage that writes elsewhere may keep it, so nothing may depend on it being gone.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let fresh = path.with_extension("fresh");
+    replace_by(&path.with_extension("fresh"), path, bytes)
+}
+
+/// The same for a file that is not a key file and may lie beside one of its name.
+pub(crate) fn replace_beside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".fresh");
+    replace_by(Path::new(&fresh), path, bytes)
+}
+
+fn replace_by(fresh: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&fresh)?;
+    let mut file = options.open(fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     let old = OpenOptions::new().write(true).open(path);
-    std::fs::rename(&fresh, path)?;
+    std::fs::rename(fresh, path)?;
     sync_folder(path)?;
     match old {
         Ok(old) => overwrite(old),

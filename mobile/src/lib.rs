@@ -24,5 +24,6 @@ pub mod serve;
 pub mod text;
 pub mod vault;
 pub mod visit;
+pub mod wipe;
 pub mod write;
 pub mod zone;

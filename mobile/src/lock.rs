@@ -5,6 +5,7 @@
 //! is tried by one request at a time; a tablet is locked only between requests, never in the middle of one.
 
 mod gate;
+mod gone;
 mod pages;
 
 pub use gate::router;
@@ -15,6 +16,7 @@ use crate::key_file::{Key, KeyFileError, Keys, random};
 use crate::opening::{self, OpenError};
 use crate::pin::Pin;
 use crate::vault::{Holder, Vault, VaultError};
+use crate::wipe::{self, Note, WipeError};
 use axum::Router;
 use neonpro_client_core::{Clock, Replica, ReplicaError, ReplicaKey, SyncOptions, User};
 use neonpro_contract::catalogue::Role;
@@ -60,6 +62,9 @@ pub enum LockError {
     /// Only they themselves, a manager or an administrator may change somebody's PIN.
     #[error("only its holder, a manager or an administrator changes a PIN")]
     NotYours,
+    /// Wiping did not come to its end; the next start goes on.
+    #[error("wiping the tablet did not come to its end; start it again")]
+    Wipe(#[from] WipeError),
     /// Nothing protects the tablet yet.
     #[error("the tablet has no PIN yet")]
     NoPin,
@@ -97,6 +102,8 @@ struct Inner {
     seen_us: AtomicI64,
     /// Counts what opens and locks.
     turns: watch::Sender<u64>,
+    /// The tablet was told to destroy what it holds.
+    gone: RwLock<Option<Note>>,
 }
 
 /// A tablet whose replica is open.
@@ -133,6 +140,14 @@ impl Tablet {
     /// # Errors
     /// No key, or a replica that does not open. Blocks.
     pub fn begin(place: Place, guard: Guard, clock: Clock) -> Result<Self, LockError> {
+        match wipe::find(&place.replica) {
+            // What lies there now was enrolled after the wipe.
+            Some(note) if note.done && place.replica.exists() => {
+                wipe::forget(&place.replica).map_err(WipeError::from)?
+            }
+            Some(note) => return Ok(Self::gone(place, guard, clock, note)),
+            None => {}
+        }
         if Vault::read(&place.key_file)?.is_some() {
             return Ok(Self::locked(place, guard, clock));
         }
@@ -143,7 +158,8 @@ impl Tablet {
     fn new(place: Place, guard: Guard, clock: Clock, opened: Option<Opened>) -> Self {
         let seen_us = AtomicI64::new(clock.now_us());
         let (state, trying, turns) = (RwLock::new(opened), Mutex::new(()), watch::Sender::new(0));
-        Self(Arc::new(Inner { place, guard, clock, state, trying, seen_us, turns }))
+        let gone = RwLock::new(None);
+        Self(Arc::new(Inner { place, guard, clock, state, trying, seen_us, turns, gone }))
     }
 
     /// The door.

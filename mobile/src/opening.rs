@@ -56,7 +56,10 @@ pub(crate) fn change(replica: &Replica, old: &ReplicaKey, new: &ReplicaKey) -> b
     match replica.rekey(old, new) {
         Ok(()) => true,
         Err(error) => {
-            tracing::warn!(code = error.code(), "the replica keeps its old key; the next opening tries again");
+            tracing::warn!(
+                code = error.code(),
+                "the replica keeps its old key; the next opening tries again"
+            );
             false
         }
     }

@@ -6,6 +6,7 @@
 use crate::guard::Guard;
 use crate::key_file::{KeyFileError, load_or_create};
 use crate::lock::{LockError, Place, Tablet, router};
+use crate::wipe::{self, WipeError};
 use neonpro_client_core::{Clock, EnrolError, ReplicaKey, enrol};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -85,19 +86,41 @@ pub async fn serve(
         let tablet = tablet.clone();
         async move { tablet.watch_idle().await }
     });
+    let wipe = tokio::spawn({
+        let tablet = tablet.clone();
+        async move { tablet.watch_wipe().await }
+    });
     let result = axum::serve(listener, router(tablet.clone())).with_graceful_shutdown(end).await;
     idle.abort();
+    wipe.abort();
     tablet.shut().await?;
     result.map_err(ServeError::Listen)
+}
+
+/// A wipe that had begun here comes to its end before the place is used again.
+async fn end_wipe(place: &Place) -> Result<(), LockError> {
+    let Some(note) = wipe::find(&place.replica) else { return Ok(()) };
+    let (replica, key_file) = (place.replica.clone(), place.key_file.clone());
+    let ended = tokio::task::spawn_blocking(move || wipe::finish(note, &replica, &key_file));
+    let mut note = ended.await??;
+    if let Err(error) = wipe::tell(&mut note, &place.replica).await {
+        tracing::warn!(
+            code = error.code(),
+            "the server was not told of the wipe before the tablet was enrolled anew"
+        );
+    }
+    Ok(())
 }
 
 async fn open(served: Served, guard: Guard) -> Result<Tablet, ServeError> {
     let Served { replica, key_file, enrol: ticket, offline, .. } = served;
     let place = Place { replica, key_file, online: Some(!offline) };
     if let Some((ticket, name)) = ticket.filter(|_| !place.replica.exists()) {
+        end_wipe(&place).await?;
         let key = Zeroizing::new(load_or_create(&place.key_file)?);
         let opening = ReplicaKey::new(*key);
         let replica = enrol(&ticket, &place.replica, opening, &name, Clock::system()).await?;
+        wipe::forget(&place.replica).map_err(WipeError::from).map_err(LockError::from)?;
         return Ok(Tablet::open(place, guard, replica, key));
     }
     Ok(tokio::task::spawn_blocking(move || Tablet::begin(place, guard, Clock::system())).await??)

@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod errors;
+pub mod gone;
 pub mod lock;
 pub mod locked;
 pub mod patient;

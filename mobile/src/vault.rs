@@ -107,7 +107,8 @@ impl Vault {
     /// # Errors
     /// Randomness or storage failed; the file is as it was.
     pub fn create(path: &Path, keys: &Keys, holder: &Holder, pin: &Pin) -> Result<Self, VaultError> {
-        let previous = keys.previous.as_ref().map(|previous| wrap::seal_previous(&keys.key, previous)).transpose()?;
+        let previous =
+            keys.previous.as_ref().map(|previous| wrap::seal_previous(&keys.key, previous)).transpose()?;
         let content =
             Content { version: VERSION, wraps: Vec::new(), previous, failures: 0, not_before_us: 0 };
         let mut vault = Self { path: path.to_owned(), content };
@@ -125,7 +126,8 @@ impl Vault {
         if !late.is_empty() {
             return Err(VaultError::EnterFirst(late.join(", ")));
         }
-        let wraps = self.content.wraps.iter().map(|wrap| wrap.with_key(old, new)).collect::<Result<_, _>>()?;
+        let wraps =
+            self.content.wraps.iter().map(|wrap| wrap.with_key(old, new)).collect::<Result<_, _>>()?;
         self.content.previous = Some(wrap::seal_previous(new, old)?);
         self.content.wraps = wraps;
         self.write()

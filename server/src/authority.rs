@@ -36,6 +36,32 @@ pub async fn revoke(
     Ok(revoked)
 }
 
+/// Revokes a device and has it destroy what it holds: it is told at once where it has a session, otherwise when it connects.
+/// `false` when no device of this clinic has the id, or it was asked before.
+///
+/// # Errors
+/// A database failure.
+pub async fn wipe(
+    store: &Store,
+    clinic: ClinicId,
+    device: DeviceId,
+    now: ServerInstant,
+) -> StoreResult<bool> {
+    let mut scoped = store.begin(&Actor::system(clinic)).await?;
+    scoped.lock_head().await?;
+    let mut entries = Vec::new();
+    if scoped.mark_device_revoked(device, now).await? {
+        entries.push(entry("device_revoked", Some(device.0), None, json!({})));
+    }
+    let asked = scoped.mark_wipe_asked(device, now).await?;
+    if asked {
+        entries.push(entry("device_wipe_asked", Some(device.0), None, json!({})));
+    }
+    scoped.append_audit(&entries, now).await?;
+    scoped.commit().await?;
+    Ok(asked)
+}
+
 /// Sets who may write on a device. Its open sessions end, so that it connects again and hears of it. `false` when no
 /// active device of this clinic has the id.
 ///

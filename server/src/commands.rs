@@ -2,6 +2,7 @@
 
 mod audit;
 mod erase;
+mod escrow;
 mod keys;
 pub(crate) mod output;
 mod people;
@@ -31,6 +32,11 @@ enum Command {
     EnrolTicket(people::TicketArgs),
     /// Revoke a tablet: its sessions end at once, nothing of it is merged any more.
     Revoke(people::DeviceArgs),
+    /// Tablets: have one destroy what it holds.
+    #[command(subcommand)]
+    Device(people::DeviceCommand),
+    /// Merge the unsent work a tablet sealed to its clinic, from the file beside its replica.
+    RecoverOutbox(escrow::RecoverArgs),
     /// Say who may write on a tablet.
     DevicePeople(people::DevicePeopleArgs),
     /// Change a member's role, or end the membership.
@@ -81,6 +87,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Serve(args) => serve(args).await,
         Command::EnrolTicket(args) => people::enrol_ticket(args).await,
         Command::Revoke(args) => people::revoke(args).await,
+        Command::Device(people::DeviceCommand::Wipe(args)) => people::wipe(args).await,
+        Command::RecoverOutbox(args) => escrow::recover(args).await,
         Command::DevicePeople(args) => people::device_people(args).await,
         Command::Membership(args) => people::membership(args).await,
         Command::Audit(command) => audit::run(command).await,

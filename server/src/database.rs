@@ -178,6 +178,7 @@ pub fn migrator() -> Migrator {
         13 "0013_scope",
         14 "0014_keys",
         15 "0015_erasure",
+        16 "0016_escrow",
         17 "0017_subjects",
     ])
 }

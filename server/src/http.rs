@@ -2,6 +2,7 @@
 
 pub mod enrol;
 mod health;
+mod wiped;
 
 use crate::state::AppState;
 use crate::sync::session;
@@ -17,6 +18,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .route(SYNC_PATH, get(sync))
         .route("/enrol", post(enrol::post))
+        .route("/wiped", post(wiped::post))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -14,6 +14,7 @@ pub mod config;
 pub mod database;
 pub mod demo;
 pub mod erasure;
+pub mod escrow;
 pub mod http;
 pub mod import;
 pub mod jobs;

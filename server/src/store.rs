@@ -13,6 +13,7 @@ pub mod documents;
 pub mod edits;
 pub mod enrolments;
 pub mod erasures;
+pub mod escrow;
 pub mod feed;
 pub mod heads;
 pub mod items;
@@ -29,6 +30,7 @@ pub mod set_aside;
 pub mod shares;
 pub mod subjects;
 pub mod unnumbered;
+pub mod wipes;
 pub mod written;
 
 use crate::actor::Actor;

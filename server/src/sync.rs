@@ -11,4 +11,5 @@ mod reads;
 mod repair;
 pub mod session;
 
+pub(crate) use handshake::NOBODYS_KEY;
 pub(crate) use page::facet_row;

@@ -9,10 +9,11 @@
     reason = "helpers of tests stop the test where it broke"
 )]
 
-use neonpro_client_core::{CRASH_POINTS, Clock, Replica, ReplicaKey, enrol};
+use neonpro_client_core::{CRASH_POINTS, Clock, REKEY_POINTS, Replica, ReplicaError, ReplicaKey, enrol};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::value::Value;
+use neonpro_mobile::opening::open_plain;
 use neonpro_server::clock;
 use neonpro_server::http::enrol::{make_code, ticket};
 use neonpro_server::store::authority::Grant;
@@ -133,4 +134,48 @@ async fn a_tablet_killed_at_any_step_keeps_what_it_acknowledged() {
         replica.close().unwrap();
     }
     other.handle.stop().await;
+}
+
+/// The program itself, killed at each step of a change of its key; then opened as a person would, by starting it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tablet_killed_at_any_step_of_a_change_of_its_key_opens_again_and_the_old_key_opens_nothing() {
+    let fleet = Fleet::start().await;
+    for point in REKEY_POINTS {
+        let dir = TempDir::new().unwrap();
+        let replica = dir.path().join("tablet.replica");
+        let key_file = replica.with_extension("key");
+        let old: [u8; 32] = std::array::from_fn(|at| u8::try_from(at).unwrap());
+        neonpro_mobile::key_file::put_keys(
+            &key_file,
+            &neonpro_mobile::key_file::Keys { key: old.into(), previous: None },
+        )
+        .unwrap();
+        let made = enrol(
+            &fleet.ticket(fleet.clinic(0).id, Audience::Clinical).await,
+            &replica,
+            ReplicaKey::new(old),
+            "t",
+            Clock::system(),
+        )
+        .await;
+        made.unwrap().close().unwrap();
+        let ended = std::process::Command::new(neonpro_tests::process::program("neonpro-tablet"))
+            .args(["rekey", "--replica"])
+            .arg(&replica)
+            .arg("--key-file")
+            .arg(&key_file)
+            .env("NEONPRO_CRASH_AT", point)
+            .output()
+            .unwrap();
+        assert!(!ended.status.success(), "{point} is passed");
+        let (opened, keys) = open_plain(&replica, &key_file, Clock::system()).unwrap();
+        opened.check().unwrap();
+        opened.close().unwrap();
+        assert_ne!(*keys.key, old, "{point}");
+        let with_old = Replica::open(&replica, ReplicaKey::new(old), Clock::system());
+        assert!(matches!(with_old, Err(ReplicaError::WrongKey)), "{point}");
+        let left = std::fs::read(&key_file).unwrap();
+        assert_eq!(left, keys.key.as_slice(), "{point}: the file holds the new key alone");
+    }
+    fleet.stop().await;
 }

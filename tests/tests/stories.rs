@@ -17,9 +17,11 @@ mod stories {
     mod convergence;
     mod copies;
     mod epochs;
+    mod escrow;
     mod revocation;
     mod scope;
     mod set_aside;
     mod shares;
     mod sizes;
+    mod wipe;
 }

@@ -73,6 +73,8 @@ pub(crate) struct Meta {
     pub audit_key: Option<[u8; 32]>,
     /// Why the server's audit is not believed.
     pub audit_doubt: Option<String>,
+    /// The clinic's public key unsent work is sealed to.
+    pub escrow_key: Option<[u8; 32]>,
 }
 
 const UPDATE: &str =
@@ -80,11 +82,11 @@ const UPDATE: &str =
     server_epoch = ?6, head = ?7, bootstrap = ?8, last_confirmed_at = ?9, clock_offset_us = ?10,
     clock_uncertainty_ms = ?11, clock_measured_at = ?12, lease_us = ?13, repair = ?14, copied_at = ?15,
     stopped = ?16, people = ?17, lease_used_us = ?18, lease_seen_us = ?19,
-    audit_key = ?20, audit_doubt = ?21 WHERE one = 1";
+    audit_key = ?20, audit_doubt = ?21, escrow_key = ?22 WHERE one = 1";
 
 const SELECT: &str = "SELECT nonce, generation, cursor, reference_seq, digest, server_epoch, head, bootstrap,
     last_confirmed_at, clock_offset_us, clock_uncertainty_ms, clock_measured_at, lease_us, repair, copied_at,
-    stopped, people, lease_used_us, lease_seen_us, audit_key, audit_doubt FROM sync_meta WHERE one = 1";
+    stopped, people, lease_used_us, lease_seen_us, audit_key, audit_doubt, escrow_key FROM sync_meta WHERE one = 1";
 
 impl Meta {
     /// A replica that has never synced.
@@ -109,6 +111,7 @@ impl Meta {
             people: None,
             audit_key: None,
             audit_doubt: None,
+            escrow_key: None,
         }
     }
 
@@ -145,6 +148,7 @@ impl Meta {
             self.lease.seen_us,
             self.audit_key,
             self.audit_doubt,
+            self.escrow_key,
         ])?;
         Ok(())
     }
@@ -172,6 +176,7 @@ impl Meta {
                 people: None,
                 audit_key: row.get(19)?,
                 audit_doubt: row.get(20)?,
+                escrow_key: row.get(21)?,
             };
             Ok((meta, bootstrap, row.get::<_, Option<Vec<u8>>>(16)?))
         })?;

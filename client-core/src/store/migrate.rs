@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0004_reads.sql"),
     include_str!("../../../migrations/sqlite/0005_receipts.sql"),
     include_str!("../../../migrations/sqlite/0006_set_aside.sql"),
+    include_str!("../../../migrations/sqlite/0007_escrow.sql"),
 ];
 
 /// Runs what is missing.

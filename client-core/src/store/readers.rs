@@ -57,8 +57,7 @@ impl Readers {
     /// A place among the readers, with a connection if one is idle.
     fn take(&self) -> Result<Out<'_>, ReplicaError> {
         let paused = |state: &mut Option<State>| state.as_ref().is_some_and(|state| state.paused);
-        let mut guard =
-            self.changed.wait_while(self.state(), paused).unwrap_or_else(PoisonError::into_inner);
+        let mut guard = self.changed.wait_while(self.state(), paused).unwrap_or_else(PoisonError::into_inner);
         let state = guard.as_mut().ok_or(ReplicaError::Closed)?;
         state.out = state.out.saturating_add(1);
         Ok(Out { readers: self, key: state.key.clone(), kept: state.idle.pop() })

@@ -4,7 +4,7 @@
 //! old key or with the new one, and never with both. Invariants: nobody else has the file open meanwhile; the sidecar names
 //! both keys until the file was opened with the new one; when this fails the file has the key it had.
 
-use super::{Durability, Store, Writer, open_writer};
+use super::{Store, Writer, open_writer};
 use crate::crash;
 use crate::device::ReplicaKey;
 use crate::error::ReplicaError;
@@ -44,7 +44,7 @@ fn change(
     old: &ReplicaKey,
     new: &ReplicaKey,
 ) -> (Option<Writer>, Result<(), ReplicaError>) {
-    let Writer { conn, meta, mut files, .. } = writer;
+    let Writer { conn, meta, mut files, escrow, .. } = writer;
     crash::point("rekey.before_sidecar");
     let changed = files.write_keys(&[old, new], meta.nonce).and_then(|()| {
         crash::point("rekey.after_sidecar");
@@ -66,7 +66,10 @@ fn change(
         tracing::warn!(code = error.code(), "the sidecar still names both keys");
     }
     crash::point("rekey.after_confirmed");
-    (Some(Writer { conn, meta, durability: Durability::Durable, files }), done)
+    match Writer::new(conn, meta, escrow, files) {
+        Ok(writer) => (Some(writer), done),
+        Err(error) => (None, Err(error)),
+    }
 }
 
 /// Every page under the new key, and none under the old one left in the file or its log.

@@ -108,6 +108,8 @@ struct Answer {
     clinic_name: String,
     network: Option<NetworkId>,
     audience: Audience,
+    /// The clinic's public key for unsent work, hexadecimal; absent from an older server.
+    escrow_key: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -159,13 +161,27 @@ pub async fn enrol(
         pin,
         signing_key,
     };
-    let path = path.as_ref().to_owned();
-    let made = tokio::task::spawn_blocking(move || Replica::create(path, key, identity, clock)).await;
+    let (path, escrow_key) = (path.as_ref().to_owned(), answer.escrow_key.as_deref().and_then(unhex::<32>));
+    let make = move || {
+        let replica = Replica::create(path, key, identity, clock)?;
+        // From the first edit on, also before the first session.
+        replica.inner.store.write(|tx| {
+            tx.meta.escrow_key = escrow_key;
+            Ok::<_, ReplicaError>(())
+        })?;
+        Ok::<_, ReplicaError>(replica)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
     Ok(made.map_err(|_| ReplicaError::Bookkeeping("replica"))??)
 }
 
 /// One HTTP/1.1 request on a line of its own; status and body.
-async fn post(url: &str, pin: [u8; 32], path: &str, body: &str) -> Result<(u16, Vec<u8>), EnrolError> {
+pub(crate) async fn post(
+    url: &str,
+    pin: [u8; 32],
+    path: &str,
+    body: &str,
+) -> Result<(u16, Vec<u8>), EnrolError> {
     let address = Address::parse(url)?;
     let mut line = address.connect(pin).await?;
     let request = format!(

@@ -228,7 +228,9 @@ impl Machine {
 
     fn bye(&mut self, bye: Bye, now_ms: u64, random: u64) -> Vec<Action> {
         match bye.code {
-            ByeCode::Revoked | ByeCode::Unauthorised | ByeCode::Version => self.stop(bye.code.as_str()),
+            ByeCode::Revoked | ByeCode::Unauthorised | ByeCode::Version | ByeCode::Wipe => {
+                self.stop(bye.code.as_str())
+            }
             ByeCode::Busy | ByeCode::Restarting | ByeCode::Internal | ByeCode::Finished => {
                 self.retry_later(bye.code.as_str(), Some(bye.retry_after_ms), now_ms, random)
             }

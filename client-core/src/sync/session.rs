@@ -123,6 +123,8 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
     tx.meta.lease = Lease::begin(lease_us, now_us);
     tx.meta.stopped = None;
     tx.meta.people.clone_from(&welcome.people);
+    // A server that names none has forgotten how to, not what was sealed.
+    tx.meta.escrow_key = welcome.escrow_key.map(Into::into).or(tx.meta.escrow_key);
     outbox::mark_unanswered_unknown(&tx.sql)?;
     let kept_since = welcome.now.0.saturating_sub(ACCEPTED_KEPT_DAYS.saturating_mul(US_PER_DAY));
     intents::purge_accepted_before(&tx.sql, kept_since)?;

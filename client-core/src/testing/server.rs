@@ -55,6 +55,8 @@ pub(crate) struct Server {
     pub withdrawn: BTreeSet<DocumentId>,
     pub lease_seconds: u32,
     pub receipts: Vec<Receipt>,
+    /// The clinic's public key for unsent work.
+    pub escrow_key: [u8; 32],
 }
 
 impl Server {
@@ -76,6 +78,7 @@ impl Server {
             withdrawn: BTreeSet::new(),
             lease_seconds: 100 * 365 * 86_400,
             receipts: Vec::new(),
+            escrow_key: super::escrow::public_key(1),
         }
     }
 
@@ -168,6 +171,7 @@ impl Server {
             people: None,
             checkpoint: None,
             audit_agrees: None,
+            escrow_key: Some(self.escrow_key.into()),
         }
     }
 

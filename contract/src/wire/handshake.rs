@@ -79,6 +79,12 @@ pub fn hello_bytes(nonce: &[u8; 32], device: DeviceId) -> Vec<u8> {
     bytes
 }
 
+/// What a device signs when it has destroyed what it held.
+#[must_use]
+pub fn wiped_bytes(device: DeviceId) -> Vec<u8> {
+    [b"neonpro wiped v1\0".as_slice(), device.0.as_bytes()].concat()
+}
+
 /// The server's acceptance. With `head` equal to the tablet's cursor and equal digests, a reconnect is over here.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Welcome {
@@ -124,6 +130,9 @@ pub struct Welcome {
     /// Whether the audit still holds what the tablet's checkpoint says; absent when it named none.
     #[n(13)]
     pub audit_agrees: Option<bool>,
+    /// The clinic's public key (X25519) unsent work is sealed to; absent from a server that has none.
+    #[n(14)]
+    pub escrow_key: Option<ByteArray<32>>,
 }
 
 impl Welcome {
@@ -165,6 +174,9 @@ pub enum ByeCode {
     /// Something failed inside; nothing was lost.
     #[n(8)]
     Internal,
+    /// The device was revoked and is to destroy what it holds.
+    #[n(9)]
+    Wipe,
 }
 
 impl ByeCode {
@@ -181,6 +193,7 @@ impl ByeCode {
             Self::Finished => "finished",
             Self::Reseed => "reseed",
             Self::Internal => "internal",
+            Self::Wipe => "wipe",
         }
     }
 }

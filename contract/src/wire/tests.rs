@@ -132,6 +132,7 @@ fn welcome() -> Welcome {
         people: Some(vec![AuthorId(id(6))]),
         checkpoint: Some(Box::new(checkpoint())),
         audit_agrees: Some(true),
+        escrow_key: Some([6; 32].into()),
     }
 }
 
@@ -197,6 +198,7 @@ fn frames() -> Vec<Frame> {
         Frame::Buckets(Buckets { cursor: 5, sums: vec![Digest(1)] }),
         Frame::Repair(Repair::new(5, vec![1], &entries())),
         Frame::Bye(Bye { code: ByeCode::Busy, retry_after_ms: 500 }),
+        Frame::Bye(Bye { code: ByeCode::Wipe, retry_after_ms: 0 }),
         Frame::Receipts(Receipts {
             receipts: vec![Receipt { seq: 5, document: document(), purged_at: DeviceInstant(8) }],
         }),
@@ -281,4 +283,26 @@ fn records_survive_the_columns() {
         body: RowsPage::pack_records(patients, &records(), &facets),
     };
     assert_eq!(page.records().unwrap(), (records(), facets));
+}
+
+/// What a peer without the newest field sends and reads.
+#[test]
+fn a_welcome_without_the_clinics_key_reads_and_one_with_it_reads_for_who_does_not_know_it() {
+    #[derive(minicbor::Encode, minicbor::Decode, PartialEq, Debug)]
+    struct Older {
+        #[n(0)]
+        protocol: u16,
+        #[n(1)]
+        clinic: ClinicId,
+    }
+    let whole = minicbor::to_vec(welcome()).unwrap();
+    let older: Older = minicbor::decode(&whole).unwrap();
+    assert_eq!(older.clinic, welcome().clinic);
+    // The same array, one element shorter: fifteen elements are `8f`, fourteen `8e`.
+    assert_eq!(whole[0], 0x8f);
+    let key = minicbor::to_vec(welcome().escrow_key).unwrap();
+    let mut shorter = whole[..whole.len() - key.len()].to_vec();
+    shorter[0] = 0x8e;
+    let read: Welcome = minicbor::decode(&shorter).unwrap();
+    assert_eq!(read, Welcome { escrow_key: None, ..welcome() });
 }

@@ -8,9 +8,9 @@ use neonpro_mobile::output;
 use neonpro_mobile::pin::Pin;
 use neonpro_mobile::script::{self, Place};
 use neonpro_mobile::serve::{Served, serve};
+use neonpro_mobile::vault::Vault;
 use std::error::Error;
 use std::net::SocketAddr;
-use neonpro_mobile::vault::Vault;
 use std::path::{Path, PathBuf};
 
 /// Applying a page makes and drops many small values; the system's allocator took a fifth of its time.

@@ -3,6 +3,7 @@
 //! Never answers anything of a patient itself. Invariants: while the tablet is locked no screen is reached; a form that
 //! was open when it locked comes back on the locked page and is sent once somebody entered.
 
+use super::gone::stand_in;
 use super::pages::{self, Held};
 use super::{Opened, Tablet};
 use crate::failure::Failure;
@@ -36,6 +37,7 @@ pub fn router(tablet: Tablet) -> Router {
         .route("/presenca", post(presence))
         .route("/recursos/{name}", get(crate::assets::show))
         .fallback(pass)
+        .layer(from_fn_with_state(tablet.clone(), stand_in))
         .layer(from_fn_with_state(guard, stand_guard))
         .with_state(tablet)
 }

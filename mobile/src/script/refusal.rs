@@ -36,6 +36,14 @@ impl Refusal {
         Self::new("not_enrolled", message)
     }
 
+    /// The server said so.
+    #[must_use]
+    pub fn wiped() -> Self {
+        let message = "The server had this tablet wiped: its key and its replica are gone. What was not sent lies sealed in \
+                       the file that ends in `.escrow`; hand it to the administrator.";
+        Self::new("wiped", message)
+    }
+
     /// Something did not come about in time.
     #[must_use]
     pub fn timed_out(what: &str, timeout_ms: u64) -> Self {

@@ -6,6 +6,7 @@ use super::Place;
 use super::refusal::Refusal;
 use crate::key_file::load_or_create;
 use crate::opening::open_plain;
+use crate::wipe;
 use neonpro_client_core::{
     Clock, Connection, Replica, ReplicaKey, SyncHandle, SyncOptions, SyncState, Watch, enrol,
 };
@@ -31,6 +32,9 @@ impl Tablet {
     pub async fn replica(&mut self) -> Result<Replica, Refusal> {
         if let Some(replica) = &self.replica {
             return Ok(replica.clone());
+        }
+        if let Some(note) = wipe::find(&self.place.replica).filter(|note| !note.done) {
+            self.end_wipe(move |place| wipe::finish(note, &place.replica, &place.key_file)).await?;
         }
         if !self.place.replica.exists() {
             return Err(Refusal::not_enrolled());
@@ -114,6 +118,16 @@ impl Tablet {
         }
         match (done, &state.connection) {
             (_, _) if state.quiet => Ok(state),
+            (_, Connection::Stopped { reason }) if reason == "wipe" => {
+                self.watches.shutdown().await;
+                if let Some(engine) = self.engine.take() {
+                    engine.stop().await;
+                }
+                self.replica = None;
+                let wiped =
+                    self.end_wipe(move |place| wipe::wipe(&replica, &place.replica, &place.key_file)).await;
+                Err(wiped.err().unwrap_or_else(Refusal::wiped))
+            }
             (_, Connection::Stopped { reason }) => Err(Refusal::new(
                 "stopped",
                 format!(
@@ -129,6 +143,26 @@ impl Tablet {
                 "The sync ended before everything was settled. Nothing is lost; send `sync` again.",
             )),
         }
+    }
+
+    /// Does a wipe, or the rest of one, and tells the server.
+    async fn end_wipe<F>(&self, work: F) -> Result<(), Refusal>
+    where
+        F: FnOnce(&Place) -> Result<wipe::Note, wipe::WipeError> + Send + 'static,
+    {
+        let place = self.place.clone();
+        let done =
+            tokio::task::spawn_blocking(move || work(&place)).await.map_err(|_| Refusal::interrupted())?;
+        let mut note = done.map_err(|error| {
+            Refusal::new(
+                "wipe_unfinished",
+                format!("Wiping did not come to its end: {error}. Start it again."),
+            )
+        })?;
+        if let Err(error) = wipe::tell(&mut note, &self.place.replica).await {
+            tracing::warn!(code = error.code(), "the server was not told of the wipe");
+        }
+        Ok(())
     }
 
     /// Tells on the output when these tables change.

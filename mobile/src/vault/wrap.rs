@@ -169,7 +169,8 @@ pub(super) fn seal_previous(key: &Key, previous: &Key) -> Result<Sealed, VaultEr
 
 /// The old key.
 pub(super) fn open_previous(key: &Key, sealed: &Sealed) -> Result<Key, VaultError> {
-    decrypt(&under(key, PREVIOUS_INFO)?, PREVIOUS_INFO, &sealed.nonce, &sealed.sealed).map_err(|_| VaultError::Damaged)
+    decrypt(&under(key, PREVIOUS_INFO)?, PREVIOUS_INFO, &sealed.nonce, &sealed.sealed)
+        .map_err(|_| VaultError::Damaged)
 }
 
 fn voucher(key: &Key) -> Result<ring::hmac::Key, VaultError> {
@@ -295,7 +296,8 @@ mod tests {
     fn a_key_sealed_by_an_older_app_opens_and_waits_for_its_holder_before_it_can_be_changed() {
         let salt: [u8; SALT_BYTES] = fill().unwrap();
         let wrapping = derive(&pin(), &salt, KDF_MEMORY_KIB, KDF_PASSES).unwrap();
-        let Sealed { nonce, sealed } = encrypt(&wrapping, &bound_to(helena().person, false), &key(42)).unwrap();
+        let Sealed { nonce, sealed } =
+            encrypt(&wrapping, &bound_to(helena().person, false), &key(42)).unwrap();
         let old = Wrap {
             person: helena().person,
             name: helena().name,

@@ -26,3 +26,6 @@ mod attention;
 
 #[cfg(test)]
 mod script;
+
+#[cfg(test)]
+mod wipe;

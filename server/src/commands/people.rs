@@ -1,7 +1,7 @@
 //! Commands about tablets and the people on them: tickets, revocation, who may write, memberships.
 
 use super::output;
-use clap::Args;
+use clap::{Args, Subcommand};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId};
 use neonpro_contract::permissions::Audience;
@@ -61,6 +61,13 @@ pub(crate) struct DeviceArgs {
     device: DeviceId,
 }
 
+/// What is done to a tablet.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Revoke it, and have it destroy its keys and its replica. Its unsent work stays in its escrow file.
+    Wipe(DeviceArgs),
+}
+
 /// Arguments of `device-people`.
 #[derive(Debug, Args)]
 pub(crate) struct DevicePeopleArgs {
@@ -116,6 +123,17 @@ pub(crate) async fn revoke(args: DeviceArgs) -> Result<(), Box<dyn Error>> {
     let open = args.database.open().await?;
     let revoked = authority::revoke(&open.store, args.clinic, args.device, clock::now()).await?;
     output::line(if revoked { "revoked" } else { "no such active device in this clinic" });
+    Ok(open.close().await?)
+}
+
+pub(crate) async fn wipe(args: DeviceArgs) -> Result<(), Box<dyn Error>> {
+    let open = args.database.open().await?;
+    let asked = authority::wipe(&open.store, args.clinic, args.device, clock::now()).await?;
+    output::line(if asked {
+        "revoked; it wipes itself when it hears of it"
+    } else {
+        "no device of this clinic that was not asked before"
+    });
     Ok(open.close().await?)
 }
 

@@ -50,6 +50,8 @@ struct Enrolled {
     /// Who may write on it; every member when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     people: Option<Vec<AuthorId>>,
+    /// The clinic's public key (X25519) unsent work is sealed to, hexadecimal.
+    escrow_key: String,
 }
 
 /// Why a tablet was not enrolled.
@@ -111,8 +113,10 @@ async fn enrol(state: AppState, form: EnrolForm) -> Result<Enrolled, EnrolError>
     };
     scoped.append_audit(&[audit], now).await?;
     let (clinic_name, network) = scoped.find_clinic_name().await?.unwrap_or_default();
+    let key = crate::escrow::public_key(&mut scoped, now).await?;
     scoped.commit().await?;
-    Ok(Enrolled { device, clinic, clinic_name, network, audience, people })
+    let escrow_key = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Enrolled { device, clinic, clinic_name, network, audience, people, escrow_key })
 }
 
 /// Makes a one-time code for a clinic and returns it; only its hash is stored.
@@ -151,7 +155,7 @@ fn hash(code: &str) -> Vec<u8> {
     digest(&SHA256, code.as_bytes()).as_ref().to_vec()
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0u8; N];
     if text.len() != N.saturating_mul(2) || !text.is_ascii() {
         return None;

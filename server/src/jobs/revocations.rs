@@ -4,6 +4,7 @@
 //! silent two seconds after its device's revocation was committed, also when no notification came.
 
 use crate::state::AppState;
+use crate::store::StoreResult;
 use neonpro_contract::ids::DeviceId;
 use neonpro_contract::limits::REVOCATION_POLL_MS;
 use neonpro_contract::wire::{Bye, ByeCode};
@@ -42,11 +43,18 @@ pub fn changed(state: &AppState, device: DeviceId) {
 
 /// How many of these are revoked; `None` when it could not be found out.
 async fn cut_revoked(state: &AppState, devices: &[DeviceId]) -> Option<usize> {
-    match state.store.list_revoked_devices(devices).await {
-        Ok(revoked) => {
+    let found = async {
+        let revoked = state.store.list_revoked_devices(devices).await?;
+        let wiping =
+            if revoked.is_empty() { Vec::new() } else { state.store.list_wiping_devices(&revoked).await? };
+        StoreResult::Ok((revoked, wiping))
+    };
+    match found.await {
+        Ok((revoked, wiping)) => {
             for device in &revoked {
                 tracing::info!(%device, "ending the sessions of a revoked device");
-                state.live.cut(*device, Bye { code: ByeCode::Revoked, retry_after_ms: 0 });
+                let code = if wiping.contains(device) { ByeCode::Wipe } else { ByeCode::Revoked };
+                state.live.cut(*device, Bye { code, retry_after_ms: 0 });
             }
             Some(revoked.len())
         }

@@ -52,6 +52,8 @@ pub enum Place<'a> {
     Sides(&'a str),
     /// A copy another clinic shared.
     Copy(DocumentId),
+    /// The private half of the key pair unsent work is sealed to, by its public half.
+    EscrowKey(&'a [u8]),
 }
 
 impl Place<'_> {
@@ -66,6 +68,10 @@ impl Place<'_> {
             Self::Intent(edit) => (4, None, Some(edit), 0, ""),
             Self::Sides(matter) => (5, None, None, 0, *matter),
             Self::Copy(document) => (6, Some(document), None, 0, ""),
+            Self::EscrowKey(public) => {
+                bytes.extend_from_slice(public);
+                (7, None, None, 0, "")
+            }
         };
         bytes.push(kind);
         if let Some(document) = document {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// A valid Ed25519 public key (the curve's base point), so that checking a stranger's signature costs what any costs.
-const NOBODYS_KEY: [u8; 32] = {
+pub(crate) const NOBODYS_KEY: [u8; 32] = {
     let mut key = [0x66; 32];
     key[0] = 0x58;
     key
@@ -55,13 +55,17 @@ pub(super) async fn authenticate(
     let clinic = routed.unwrap_or(ClinicId(Uuid::nil()));
     let mut scoped = state.store.begin(&Actor::system(clinic)).await?;
     let device = scoped.find_device(hello.device).await?;
+    let wipes = match &device {
+        Some(device) if !device.active => scoped.find_wipe(device.id).await?,
+        _ => false,
+    };
     scoped.commit().await?;
     let message = hello_bytes(&challenge.nonce, hello.device);
     let key = device.as_ref().map_or(&NOBODYS_KEY[..], |device| &device.public_key);
     let genuine = UnparsedPublicKey::new(&ED25519, key).verify(&message, &hello.signature).is_ok();
     let Some(device) = device.filter(|_| genuine) else { return Ok(Err(ByeCode::Unauthorised)) };
     if !device.active {
-        return Ok(Err(ByeCode::Revoked));
+        return Ok(Err(if wipes { ByeCode::Wipe } else { ByeCode::Revoked }));
     }
     let actor = Actor::device(clinic, device.id, device.audience);
     let people = device.people.named();
@@ -87,6 +91,7 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         Some(held) => Some(scoped.find_audit_hash(held.size).await? == Some(*held.hash)),
         None => None,
     };
+    let escrow_key = crate::escrow::public_key(&mut scoped, now).await?;
     let bootstrap_records = if hello.cursor < 0 { super::bootstrap::total(&mut scoped).await? } else { 0 };
     scoped.commit().await?;
     if let (Some(held), Some(false)) = (&hello.checkpoint, agrees) {
@@ -110,6 +115,7 @@ pub(super) async fn welcome(state: &AppState, caller: &Caller) -> StoreResult<Re
         people: caller.people.clone(),
         checkpoint: newer(state.notary.newest(caller.actor.clinic()), newest).map(Box::new),
         audit_agrees: agrees,
+        escrow_key: Some(escrow_key.into()),
     }))
 }
 

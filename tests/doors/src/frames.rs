@@ -262,6 +262,7 @@ fn from_server() -> Vec<Frame> {
             people: Some(vec![AuthorId(id(6))]),
             checkpoint: Some(Box::new(checkpoint())),
             audit_agrees: Some(true),
+            escrow_key: None,
         }),
         Frame::Fates(Fates {
             fates: vec![

@@ -136,6 +136,11 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "a grant begins and ends; whom and what it is for stays",
     },
     Deviation {
+        relation: "sync.escrow_keys",
+        rights: Rights { update: Columns::Only(&["private_key", "retired_at"]), ..WRITE },
+        reason: "a key pair is retired or sealed anew, never another one",
+    },
+    Deviation {
         relation: "sync.receipts",
         rights: Rights { update: Columns::Only(&["purged_at", "received_at", "how"]), ..WRITE },
         reason: "what a device was asked stays; its answer is filled in",
@@ -195,6 +200,11 @@ const DEVIATIONS: &[Deviation] = &[
         relation: "sync.feed",
         rights: Rights { update: Columns::None, delete: true, ..WRITE },
         reason: "the feed is pruned below its horizon; the signed edits stay",
+    },
+    Deviation {
+        relation: "sync.escrow_keys",
+        rights: Rights { update: Columns::Only(&["private_key", "retired_at"]), ..WRITE },
+        reason: "a key pair is retired or sealed anew, never another one",
     },
 ];
 

@@ -32,6 +32,7 @@ fn welcome(head: i64) -> Event {
         people: None,
         checkpoint: None,
         audit_agrees: None,
+        escrow_key: None,
     });
     Event::Frame { frame, bytes: 90 }
 }
