@@ -40,7 +40,7 @@ pub const SITUATIONS: &[&str] = &[
     "quarantined consent_missing",
     "quarantined consent_withdrawn",
     "quarantined depends_on_set_aside",
-    "quarantined projection_failed",
+    "quarantined invalid_value",
     "quarantined scope_prohibited",
     "quarantined, then released",
     "read in the audit",
