@@ -245,22 +245,22 @@ fn main() {
     let replica =
         Replica::create(&path, ReplicaKey::new([1; 32]), identity.clone(), Clock::system()).unwrap();
     let welcome = |escrow_key: Option<[u8; 32]>| Welcome {
-            protocol: 1,
-            clinic: identity.clinic,
-            audience: Audience::Clinical,
-            now: ServerInstant(1_700_000_000_000_000),
-            epoch: [1; 16].into(),
-            head: 0,
-            digest: Default::default(),
-            reference_head: 0,
-            bootstrap_records: 1,
-            push_bytes: 1_000_000,
-            lease_seconds: 1_000,
-            people: None,
-            checkpoint: None,
-            audit_agrees: None,
-            escrow_key: escrow_key.map(Into::into),
-        };
+        protocol: 1,
+        clinic: identity.clinic,
+        audience: Audience::Clinical,
+        now: ServerInstant(1_700_000_000_000_000),
+        epoch: [1; 16].into(),
+        head: 0,
+        digest: Default::default(),
+        reference_head: 0,
+        bootstrap_records: 1,
+        push_bytes: 1_000_000,
+        lease_seconds: 1_000,
+        people: None,
+        checkpoint: None,
+        audit_agrees: None,
+        escrow_key: escrow_key.map(Into::into),
+    };
     replica.begin_first_sync(&welcome(None)).unwrap();
     replica
         .receive(&seed("professionals", RecordId(ADMIN.0), &[("name", Value::Text("Adm".into()))]))
@@ -383,7 +383,12 @@ fn main() {
         timed(what, 1_000, || {
             for at in from..from + 1_000 {
                 replica
-                    .edit(Draft::new(ADMIN).put("patients", id(at + 5_000, 1), "phone", json!(at.to_string())))
+                    .edit(Draft::new(ADMIN).put(
+                        "patients",
+                        id(at + 5_000, 1),
+                        "phone",
+                        json!(at.to_string()),
+                    ))
                     .unwrap();
             }
         });
@@ -391,7 +396,8 @@ fn main() {
     edits("edit()", 0);
     edits("edit()", 1_000);
     // What is owed by now is sealed at once; each edit from here on when it is made.
-    let clinic = [9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let clinic =
+        [9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     timed("seal what is owed", 2_000, || replica.begin_first_sync(&welcome(Some(clinic))).unwrap());
     edits("edit() into escrow", 2_000);
     edits("edit() into escrow", 3_000);

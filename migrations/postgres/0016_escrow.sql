@@ -9,7 +9,7 @@ create table sync.escrow_keys (
     created_at timestamptz not null,
     -- No tablet is told of it any more; what was sealed to it still opens.
     retired_at timestamptz,
-    primary key (clinic_id, public_key)
+    primary key (public_key)
 );
 create unique index escrow_keys_current on sync.escrow_keys (clinic_id) where retired_at is null;
 alter table sync.escrow_keys enable row level security;

@@ -212,8 +212,8 @@ const DEVIATIONS: &[Deviation] = &[
 const ROUTING: &[Deviation] = &[
     Deviation {
         relation: "sync.device_clinics",
-        rights: Rights { update: Columns::Only(&["revoked_at"]), ..WRITE },
-        reason: "which clinic a device belongs to, and whether it was revoked: an unguessable id, a clinic, a tag",
+        rights: Rights { update: Columns::Only(&["revoked_at", "wipes"]), ..WRITE },
+        reason: "which clinic a device belongs to, whether it was revoked and is to be wiped: an unguessable id, a clinic, a tag",
     },
     Deviation {
         relation: "sync.enrolments",
@@ -242,7 +242,10 @@ pub const DOORS: &[(&str, &str)] = &[
 ];
 
 /// Unique keys that do not name the clinic, each with its reason.
-pub const GLOBAL_KEYS: &[(&str, &str)] = &[("clinics_id_key", "a clinic's id is its own tenant")];
+pub const GLOBAL_KEYS: &[(&str, &str)] = &[
+    ("clinics_id_key", "a clinic's id is its own tenant"),
+    ("escrow_keys_pkey", "a public key is drawn by chance: that another clinic has it says nothing"),
+];
 
 /// Classifies a relation; one that fits nothing stops the test.
 #[must_use]
