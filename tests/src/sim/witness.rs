@@ -4,10 +4,10 @@ use super::apart;
 use super::world::World;
 use neonpro_client_core::Edited;
 use neonpro_contract::fate::Fate;
-use neonpro_contract::wire::{EditFate, Frame, Hello, unpack};
+use neonpro_contract::wire::{EditFate, Frame, Hello, Welcome, unpack};
 
 /// Bytes on the line are part of the trace, but for what rests on a challenge's nonce: that is the machine's own chance, as
-/// it must be, and nothing but the signature over it depends on it.
+/// it must be, and nothing but the signature over it depends on it. The clinic's escrow key is drawn by chance, too.
 pub fn sent(world: &mut World, direction: &str, tablet: usize, bytes: &[u8]) {
     let Ok(frame) = Frame::decode(bytes) else { return };
     let what = format!("{direction} {} {}", world.tablets[tablet].name, frame.name());
@@ -16,6 +16,10 @@ pub fn sent(world: &mut World, direction: &str, tablet: usize, bytes: &[u8]) {
         Frame::Hello(hello) => {
             let unsigned = Hello { signature: Vec::new().into(), ..hello };
             world.trace.bytes(&what, &Frame::Hello(unsigned).encode());
+        }
+        Frame::Welcome(welcome) => {
+            let keyless = Welcome { escrow_key: None, ..welcome };
+            world.trace.bytes(&what, &Frame::Welcome(keyless).encode());
         }
         _ => world.trace.bytes(&what, bytes),
     }
