@@ -96,7 +96,7 @@ impl Tablet {
         let wiped = tokio::task::spawn_blocking(move || {
             let wiped = wipe::wipe(&replica, &place.replica, &place.key_file);
             // A wipe that began has a note, whatever failed after it.
-            wiped.map_err(|error| (wipe::find(&place.replica), error))
+            wiped.map_err(|error| Box::new((wipe::find(&place.replica), error)))
         });
         let wiped = wiped.await?;
         drop(state);
@@ -105,7 +105,8 @@ impl Tablet {
                 *gone = Some(note);
                 Ok(())
             }
-            Err((note, error)) => {
+            Err(failed) => {
+                let (note, error) = *failed;
                 *gone = note;
                 Err(error.into())
             }
