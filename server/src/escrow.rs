@@ -1,8 +1,8 @@
 //! Unsent work of tablets: the clinic's key pair it is sealed to, and merging what is recovered from it.
 //!
-//! Owns making, keeping and using the private keys; [`append_key`] and [`load_keys`] are the only two places that know how
-//! they are kept. Judges nothing: what is recovered goes through the merge like any push, and what that refuses is kept for
-//! an administrator like any handover. Invariant: recovering the same file again changes nothing.
+//! Owns making and using the private keys; in the database they are sealed like everything else. Judges nothing: what is
+//! recovered goes through the merge like any push, and what that refuses is kept for an administrator like any handover.
+//! Invariant: recovering the same file again changes nothing.
 
 mod recover;
 
