@@ -1,3 +1,5 @@
+//! The cipher: what is sealed opens with its key and place alone; Wycheproof's vectors.
+
 use super::*;
 use serde_json::Value as Json;
 use std::path::PathBuf;
