@@ -15,7 +15,7 @@ use minicbor::{Decode, Encode, bytes::ByteVec};
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
-const MAGIC: &[u8; 8] = b"NPESCRW1";
+const MAGIC: &[u8; 8] = b"NPESCRW2";
 const CHECK_BYTES: usize = 8;
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 8 + 16 + 16 + 32 + CHECK_BYTES;
@@ -23,6 +23,9 @@ pub const HEADER_BYTES: usize = 8 + 16 + 16 + 32 + CHECK_BYTES;
 const RECORD_HEAD_BYTES: usize = 4 + 8 + 16 + 16 + 32;
 /// Bytes of a whole record: an envelope, its words, and what is around them.
 pub const RECORD_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + HANDOVER_BYTES_MAX + 1024;
+
+/// What HPKE exports the key of records under (RFC 9180, 5.3).
+pub const KEY_LABEL: &[u8] = b"neonpro escrow records";
 
 /// Whose file it is, and who can open it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub struct Record<'a> {
     pub edit: EditId,
     /// Tells one expression of the edit from another. Says nothing about either.
     pub mark: [u8; 16],
-    /// HPKE's encapsulated key.
+    /// HPKE's encapsulated key; the same for what one opening of the file wrote.
     pub encapsulated: [u8; 32],
     /// [`Content`], sealed.
     pub sealed: &'a [u8],
@@ -78,7 +81,7 @@ impl Header {
     /// What HPKE binds a file's records to as a whole.
     #[must_use]
     pub fn info(&self) -> Vec<u8> {
-        [b"neonpro escrow v1\0".as_slice(), self.clinic.0.as_bytes(), self.device.0.as_bytes()].concat()
+        [b"neonpro escrow v2\0".as_slice(), self.clinic.0.as_bytes(), self.device.0.as_bytes()].concat()
     }
 }
 
@@ -101,6 +104,16 @@ pub fn read_header(file: &[u8]) -> Option<Header> {
 #[must_use]
 pub fn associated_data(sequence: u64, edit: EditId, mark: &[u8; 16]) -> Vec<u8> {
     [sequence.to_be_bytes().as_slice(), edit.0.as_bytes(), mark].concat()
+}
+
+/// The nonce of a record. Its key is of one opening of the file, in which no sequence number comes twice.
+#[must_use]
+pub fn nonce(sequence: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    for (to, from) in nonce.iter_mut().skip(4).zip(sequence.to_be_bytes()) {
+        *to = from;
+    }
+    nonce
 }
 
 /// The mark of an edit that travels with this signature.

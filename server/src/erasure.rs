@@ -113,8 +113,10 @@ pub async fn erase(
         return Err(ErasureError::NothingToErase(plan.reasons()));
     }
     ledger.append(&Entry::begun(clinic, request, &plan, now))?;
+    crate::crash_point!("erasure.after_begun");
     let erasure = carry_out(store, clinic, request, &plan, now).await?;
     ledger.append(&Entry::done(clinic, request, &plan, now))?;
+    crate::crash_point!("erasure.after_done");
     Ok(erasure)
 }
 

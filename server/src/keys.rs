@@ -12,7 +12,9 @@ mod sealed;
 
 pub use master::{Master, MasterSource};
 pub use ring_of_keys::Keyring;
-pub use sealed::{Opener, Place, Sealer, Subject, key_of, sealed_text, text_of};
+pub use sealed::{
+    Opener, Place, Sealer, Subject, key_of, key_of_text, read_sealed_text, sealed_text, text_of,
+};
 
 use neonpro_contract::ids::ClinicId;
 use std::path::PathBuf;

@@ -119,6 +119,8 @@ pub struct Scoped {
     fresh: keys::Fresh,
     /// How many data keys the clinic had destroyed when its head was locked here.
     keys_destroyed: Option<i64>,
+    /// The same as this transaction read it without the lock: enough to note which keys were in use then.
+    keys_seen: Option<i64>,
     /// Clinics whose keys were destroyed here, how many each has lost by then, and where its feed stands.
     meets: Vec<(ClinicId, i64, i64)>,
 }
@@ -145,6 +147,7 @@ impl Store {
             keys: self.keys.clone(),
             fresh: keys::Fresh::default(),
             keys_destroyed: None,
+            keys_seen: None,
             meets: Vec::new(),
         }
     }

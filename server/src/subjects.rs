@@ -5,8 +5,10 @@
 //! erases ([`crate::erasure`] does).
 
 pub mod clocks;
+mod paper;
 mod statement;
 
+pub use paper::paper;
 pub use statement::{Extent, statement};
 
 use crate::actor::Actor;

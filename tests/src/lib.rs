@@ -13,6 +13,7 @@
     reason = "this crate is test support: a broken world should stop the test where it broke"
 )]
 
+pub mod backup;
 pub mod bench;
 pub mod canary;
 pub mod cluster;

@@ -67,12 +67,24 @@ impl ServerProcess {
         Self::spawn(&mut command, log.to_owned())
     }
 
+    /// Starts a server over a cluster of its own in its directory.
+    pub fn start_alone(dir: &Path, port: u16, log: &Path) -> Self {
+        let mut command = Self::serve(dir, port, log);
+        command.env_remove("DATABASE_URL").env("NEONPRO_LOG", "info");
+        Self::spawn(&mut command, log.to_owned())
+    }
+
     fn command(database: &TestDatabase, dir: &Path, port: u16, log: &Path) -> Command {
+        let mut command = Self::serve(dir, port, log);
+        command.envs(database.urls());
+        command
+    }
+
+    fn serve(dir: &Path, port: u16, log: &Path) -> Command {
         let mut command = Command::new(program("neonpro-server"));
         command
             .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
             .arg(dir)
-            .envs(database.urls())
             .stdout(Stdio::piped())
             .stderr(File::options().create(true).append(true).open(log).unwrap());
         command
@@ -115,6 +127,13 @@ impl ServerProcess {
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        let asked = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        assert!(asked.unwrap().success());
+        self.child.wait().unwrap();
     }
 
     /// Kills it.

@@ -9,6 +9,10 @@
     reason = "helpers of tests stop the test where it broke"
 )]
 
+mod crashes {
+    mod keys;
+}
+
 use neonpro_client_core::{CRASH_POINTS, Clock, REKEY_POINTS, Replica, ReplicaError, ReplicaKey, enrol};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::permissions::Audience;

@@ -11,6 +11,8 @@ mod touched;
 
 pub(crate) use touched::Touched;
 
+use seal::Sealing;
+
 use super::files::{beside, sync_folder};
 use crate::crash;
 use crate::device::Identity;
@@ -47,6 +49,8 @@ pub(crate) struct Escrow {
     kept: BTreeMap<EditId, Kept>,
     end: u64,
     sequence: u64,
+    /// Seals what this opening of the file appends.
+    sealing: Option<Sealing>,
     /// Everything owed is in the file.
     complete: bool,
 }
@@ -69,6 +73,7 @@ impl Escrow {
             kept: BTreeMap::new(),
             end: 0,
             sequence: 0,
+            sealing: None,
             complete: false,
         }
     }
@@ -148,6 +153,7 @@ impl Escrow {
     /// Opens the file, or makes it; cuts a torn end off.
     fn reopen(&mut self, header: Header) -> Result<(), ReplicaError> {
         self.open = None;
+        self.sealing = None;
         self.kept.clear();
         let bytes = match std::fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -186,21 +192,20 @@ impl Escrow {
             return Ok(());
         }
         let Some((file, header)) = &mut self.open else { return Err(ReplicaError::Bookkeeping("escrow")) };
+        let sealing = match self.sealing.take() {
+            Some(sealing) => sealing,
+            None => Sealing::begin(header)?,
+        };
         let (mut bytes, mut kept) = (Vec::new(), Vec::with_capacity(missing.len()));
         for owed in missing {
             let start = bytes.len() as u64;
             self.sequence = self.sequence.saturating_add(1);
             let mark = mark(&owed.signature);
             let intent = if owed.intent.len() <= HANDOVER_BYTES_MAX { owed.intent.as_bytes() } else { b"" };
-            let (encapsulated, sealed) = seal::seal(
-                header,
-                (self.sequence, owed.edit, &mark),
-                &owed.envelope,
-                &owed.signature,
-                intent,
-            )?;
-            let record =
-                Record { sequence: self.sequence, edit: owed.edit, mark, encapsulated, sealed: &sealed };
+            let sealed =
+                sealing.seal((self.sequence, owed.edit, &mark), &owed.envelope, &owed.signature, intent)?;
+            let (sequence, encapsulated) = (self.sequence, sealing.encapsulated);
+            let record = Record { sequence, edit: owed.edit, mark, encapsulated, sealed: &sealed };
             record.append_to(&mut bytes);
             let place = self.end.saturating_add(start)..self.end.saturating_add(bytes.len() as u64);
             kept.push((owed.edit, Kept { mark, place }));
@@ -211,6 +216,7 @@ impl Escrow {
         crash::point("escrow.after_append");
         self.end = self.end.saturating_add(bytes.len() as u64);
         self.kept.extend(kept);
+        self.sealing = Some(sealing);
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! The clinic's half of the escrow: its keys, and opening a file with them.
 
-use hpke::aead::AesGcm256;
+use hpke::aead::ExportOnlyAead;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, Serializable, single_shot_open};
-use neonpro_contract::escrow::{Content, Records, associated_data, read_header};
+use hpke::{Deserializable, Kem, OpModeR, Serializable, setup_receiver};
+use neonpro_contract::escrow::{Content, KEY_LABEL, Records, associated_data, nonce, read_header};
 use neonpro_contract::ids::EditId;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -27,16 +28,20 @@ pub(crate) fn read(replica: &Path, number: u8) -> BTreeMap<EditId, Content> {
     assert_eq!(header.public_key, public_key(number));
     Records::of(&file)
         .map(|(_, record)| {
-            let plain = single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+            let context = setup_receiver::<ExportOnlyAead, HkdfSha256, X25519HkdfSha256>(
                 &OpModeR::Base,
                 &pair(number).0,
                 &<X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&record.encapsulated).unwrap(),
                 &header.info(),
-                record.sealed,
-                &associated_data(record.sequence, record.edit, &record.mark),
             )
             .unwrap();
-            (record.edit, minicbor::decode(&plain).unwrap())
+            let mut key = [0; 32];
+            context.export(KEY_LABEL, &mut key).unwrap();
+            let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).unwrap());
+            let bound = Aad::from(associated_data(record.sequence, record.edit, &record.mark));
+            let nonce = Nonce::assume_unique_for_key(nonce(record.sequence));
+            let mut bytes = record.sealed.to_vec();
+            (record.edit, minicbor::decode(key.open_in_place(nonce, bound, &mut bytes).unwrap()).unwrap())
         })
         .collect()
 }

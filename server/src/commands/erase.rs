@@ -8,11 +8,14 @@ use neonpro_server::actor::Actor;
 use neonpro_server::audit::Notary;
 use neonpro_server::clock;
 use neonpro_server::config::{AuditArgs, DatabaseArgs, LedgerArgs};
+use neonpro_server::erasure::certificate::Certificate;
 use neonpro_server::erasure::ledger::Ledger;
 use neonpro_server::erasure::{self, Request, certificate};
+use neonpro_server::store::Store;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// Most erasures `erase list` shows.
@@ -45,6 +48,14 @@ struct WhatArgs {
     purpose: Vec<Purpose>,
 }
 
+/// The certificate for people.
+#[derive(Debug, Args)]
+struct PaperArgs {
+    /// Write the certificate as a PDF for the patient, too.
+    #[arg(long, value_name = "FILE")]
+    pdf: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
 enum EraseCommand {
     /// Say what would be erased and what stays, and do nothing.
@@ -59,6 +70,8 @@ enum EraseCommand {
         /// Why, for the record; no patient data.
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        paper: PaperArgs,
     },
     /// Erasures of the clinic, newest first.
     List,
@@ -67,6 +80,8 @@ enum EraseCommand {
         /// The erasure's id.
         #[arg(long)]
         erasure: Uuid,
+        #[command(flatten)]
+        paper: PaperArgs,
     },
     /// Read what is restricted. The reason goes into the audit.
     ReadRestricted {
@@ -103,11 +118,17 @@ pub(crate) async fn run(args: EraseArgs) -> Result<(), Box<dyn Error>> {
             let plan = erasure::preview(&store, clinic, what.patient, &what.purposes(), now).await?;
             output::line(&json!({ "erased": plan.erase, "kept": plan.kept_json() }).to_string());
         }
-        EraseCommand::Run { what, by, reason } => {
+        EraseCommand::Run { what, by, reason, paper } => {
             let id = clock::fresh_id(now);
             let request = Request { id, patient: what.patient, purposes: what.purposes(), by, reason };
             let done = erasure::erase(&store, &ledger, clinic, &request, now).await?;
-            output::line(&certificate::issue(&store, &notary, clinic, done.id, now).await?.to_string());
+            hand_out(
+                &store,
+                &certificate::issue(&store, &notary, clinic, done.id, now).await?,
+                clinic,
+                &paper,
+            )
+            .await?;
         }
         EraseCommand::List => {
             let mut scoped = store.begin(&Actor::system(clinic)).await?;
@@ -116,8 +137,14 @@ pub(crate) async fn run(args: EraseArgs) -> Result<(), Box<dyn Error>> {
             }
             scoped.rollback().await?;
         }
-        EraseCommand::Certificate { erasure } => {
-            output::line(&certificate::issue(&store, &notary, clinic, erasure, now).await?.to_string());
+        EraseCommand::Certificate { erasure, paper } => {
+            hand_out(
+                &store,
+                &certificate::issue(&store, &notary, clinic, erasure, now).await?,
+                clinic,
+                &paper,
+            )
+            .await?;
         }
         EraseCommand::ReadRestricted { patient, by, reason } => {
             let read = erasure::read_restricted(&store, clinic, patient, by, &reason, now).await?;
@@ -125,4 +152,18 @@ pub(crate) async fn run(args: EraseArgs) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(open.close().await?)
+}
+
+async fn hand_out(
+    store: &Store,
+    certificate: &Certificate,
+    clinic: ClinicId,
+    paper: &PaperArgs,
+) -> Result<(), Box<dyn Error>> {
+    if let Some(file) = &paper.pdf {
+        let name = store.load_clinic_name(clinic).await?;
+        output::file(file, &certificate::paper(certificate, &name).pdf()?)?;
+    }
+    output::line(&certificate.to_json().to_string());
+    Ok(())
 }

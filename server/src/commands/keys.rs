@@ -69,11 +69,14 @@ async fn rotate(store: &Store, clinic: ClinicId) -> Result<(), Box<dyn Error>> {
     let mut scoped = store.begin(&Actor::system(clinic)).await?;
     let version = scoped.begin_rotation().await?;
     scoped.commit().await?;
+    neonpro_server::crash_point!("rotation.after_begin");
     let mut done = 0usize;
     loop {
         let mut scoped = store.begin(&Actor::system(clinic)).await?;
         let some = scoped.rotate_some(version).await?;
+        neonpro_server::crash_point!("rotation.before_commit");
         scoped.commit().await?;
+        neonpro_server::crash_point!("rotation.after_commit");
         done = done.saturating_add(some);
         output::line(&json!({ "clinic": clinic, "version": version, "wrapped_anew": done }).to_string());
         if some == 0 {

@@ -9,6 +9,7 @@ use neonpro_server::config::DatabaseArgs;
 use neonpro_server::subjects::{self, Extent, RequestKind};
 use serde_json::json;
 use std::error::Error;
+use std::path::PathBuf;
 use uuid::Uuid;
 
 /// Most entries a list shows.
@@ -72,6 +73,9 @@ enum SubjectCommand {
         /// Who makes it: a professional's id.
         #[arg(long)]
         by: AuthorId,
+        /// Write it as a PDF for the patient, too.
+        #[arg(long, value_name = "FILE")]
+        pdf: Option<PathBuf>,
     },
 }
 
@@ -146,9 +150,13 @@ pub(crate) async fn run(args: SubjectArgs) -> Result<(), Box<dyn Error>> {
             }
             scoped.rollback().await?;
         }
-        SubjectCommand::Statement { patient, full, by } => {
+        SubjectCommand::Statement { patient, full, by, pdf } => {
             let extent = if full { Extent::Full } else { Extent::Simplified };
             let told = subjects::statement(store, clinic, patient, extent, by, now).await?;
+            if let Some(file) = pdf {
+                let name = store.load_clinic_name(clinic).await?;
+                output::file(&file, &subjects::paper(&told, &name, now).pdf()?)?;
+            }
             output::line(&told.to_string());
         }
     }

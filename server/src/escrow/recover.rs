@@ -6,20 +6,24 @@ use crate::merge::{Incoming, MergeError, Merger};
 use crate::set_aside;
 use crate::store::StoreError;
 use crate::store::audit::AuditRecord;
-use hpke::aead::AesGcm256;
+use hpke::aead::ExportOnlyAead;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, single_shot_open};
+use hpke::{Deserializable, Kem, OpModeR, setup_receiver};
 use neonpro_contract::catalogue::Role;
-use neonpro_contract::escrow::{Content, Header, Record, Records, associated_data, read_header};
+use neonpro_contract::escrow::{
+    Content, Header, KEY_LABEL, Record, Records, associated_data, nonce, read_header,
+};
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{AuthorId, ClinicId, EditId};
 use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
 use neonpro_contract::time::{DeviceInstant, ServerInstant};
 use neonpro_contract::wire::{Decided, Decision};
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Why a file was not recovered, or not to its end. Doing it again goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +134,14 @@ fn open(file: &[u8], header: &Header, key: &<X25519HkdfSha256 as Kem>::PrivateKe
     let (mut last, mut unreadable) = (BTreeMap::new(), 0usize);
     let mut places: BTreeMap<EditId, u64> = BTreeMap::new();
     let mut records = Records::of(file);
+    // Records of one opening of the file have one key and stand together.
+    let mut opening: Option<([u8; 32], Option<LessSafeKey>)> = None;
     for (_, record) in records.by_ref() {
-        match unseal(header, key, &record) {
+        if opening.as_ref().is_none_or(|(encapsulated, _)| *encapsulated != record.encapsulated) {
+            opening = Some((record.encapsulated, key_of(header, key, &record.encapsulated)));
+        }
+        let record_key = opening.as_ref().and_then(|(_, key)| key.as_ref());
+        match record_key.and_then(|key| unseal(key, &record)) {
             Some(content) => {
                 if let Some(earlier) = places.insert(record.edit, record.sequence) {
                     last.remove(&earlier);
@@ -145,22 +155,30 @@ fn open(file: &[u8], header: &Header, key: &<X25519HkdfSha256 as Kem>::PrivateKe
     Opened { edits: last.into_values().collect(), unreadable, torn_bytes }
 }
 
-fn unseal(
+/// The key of the records of one opening of the file.
+fn key_of(
     header: &Header,
     key: &<X25519HkdfSha256 as Kem>::PrivateKey,
-    record: &Record<'_>,
-) -> Option<Content> {
-    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&record.encapsulated).ok()?;
-    let plain = single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+    encapsulated: &[u8; 32],
+) -> Option<LessSafeKey> {
+    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
+    let context = setup_receiver::<ExportOnlyAead, HkdfSha256, X25519HkdfSha256>(
         &OpModeR::Base,
         key,
         &encapsulated,
         &header.info(),
-        record.sealed,
-        &associated_data(record.sequence, record.edit, &record.mark),
     )
     .ok()?;
-    minicbor::decode(&plain).ok()
+    let mut bytes = Zeroizing::new([0; 32]);
+    context.export(KEY_LABEL, &mut *bytes).ok()?;
+    UnboundKey::new(&AES_256_GCM, &*bytes).ok().map(LessSafeKey::new)
+}
+
+fn unseal(key: &LessSafeKey, record: &Record<'_>) -> Option<Content> {
+    let bound = Aad::from(associated_data(record.sequence, record.edit, &record.mark));
+    let nonce = Nonce::assume_unique_for_key(nonce(record.sequence));
+    let mut bytes = Zeroizing::new(record.sealed.to_vec());
+    minicbor::decode(key.open_in_place(nonce, bound, &mut bytes).ok()?).ok()
 }
 
 /// In pushes of the size a tablet may send.

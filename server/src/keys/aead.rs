@@ -62,12 +62,18 @@ impl Key {
     /// Opens what [`Key::seal`] made; `None` for anything else.
     #[must_use]
     pub fn open(&self, bound: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut bytes = Zeroizing::new(rest.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.cipher()?.open_in_place(nonce, Aad::from(bound), &mut bytes).ok()?.len();
-        bytes.truncate(length);
+        let mut bytes = Zeroizing::new(sealed.to_vec());
+        let plain = self.unsealer()?.open(bound, &mut bytes)?.len();
+        let (start, end) = (NONCE_LEN, NONCE_LEN.saturating_add(plain));
+        bytes.copy_within(start..end, 0);
+        bytes.truncate(plain);
         Some(bytes)
+    }
+
+    /// The key made ready to open many texts: expanding it costs more than opening a short one.
+    #[must_use]
+    pub fn unsealer(&self) -> Option<Unsealer> {
+        self.cipher().map(Unsealer)
     }
 
     fn encrypt(&self, nonce: [u8; NONCE_LEN], bound: &[u8], mut bytes: Vec<u8>) -> Result<Vec<u8>, KeyError> {
@@ -79,6 +85,25 @@ impl Key {
 
     fn cipher(&self) -> Option<LessSafeKey> {
         UnboundKey::new(&AES_256_GCM, &*self.0).ok().map(LessSafeKey::new)
+    }
+}
+
+/// A key made ready to open. Never printed; lives as long as what is read.
+pub struct Unsealer(LessSafeKey);
+
+impl std::fmt::Debug for Unsealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Unsealer")
+    }
+}
+
+impl Unsealer {
+    /// Opens in place what [`Key::seal`] made; `None` for anything else, and then the bytes are worth nothing.
+    #[must_use]
+    pub fn open<'b>(&self, bound: &[u8], sealed: &'b mut [u8]) -> Option<&'b [u8]> {
+        let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE_LEN>()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0.open_in_place(nonce, Aad::from(bound), rest).ok().map(|plain| &*plain)
     }
 }
 

@@ -3,7 +3,7 @@
 //! Never the source of truth: a data key is used for writing only after the clinic's head was locked and its count of
 //! destroyed keys was seen to be the cached one.
 
-use super::aead::Key;
+use super::aead::{Key, Unsealer};
 use super::master::Master;
 use super::{KeyError, KeyResult, Subject};
 use neonpro_contract::ids::ClinicId;
@@ -91,8 +91,23 @@ impl Keyring {
         Ok(key)
     }
 
-    pub(crate) fn data_key(&self, clinic: ClinicId, number: i64) -> Option<Key> {
-        self.clinics().get(&clinic)?.data.get(&number).cloned()
+    /// Makes the data keys of these numbers ready to open, and returns the numbers it does not know.
+    pub(crate) fn unsealers(
+        &self,
+        clinic: ClinicId,
+        numbers: Vec<i64>,
+        ready: &mut HashMap<i64, Unsealer>,
+    ) -> Vec<i64> {
+        let clinics = self.clinics();
+        let Some(known) = clinics.get(&clinic) else { return numbers };
+        let mut missing = Vec::new();
+        for number in numbers {
+            match known.data.get(&number).and_then(Key::unsealer) {
+                Some(key) => drop(ready.insert(number, key)),
+                None => missing.push(number),
+            }
+        }
+        missing
     }
 
     /// The key in use of a subject, with its number.

@@ -3,7 +3,7 @@
 //! `1 | number of the data key, 8 bytes | nonce, 12 | ciphertext | tag, 16`. In a column of text it is `sealed:` and
 //! base64url. The key's number makes a reader independent of whom a row belongs to.
 
-use super::aead::Key;
+use super::aead::{Key, Unsealer};
 use crate::store::{StoreError, StoreResult};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 9;
+/// Characters of base64 the header takes: three for every four, so it ends between two of them.
+const HEADER_CHARS: usize = HEADER_BYTES / 3 * 4;
 const PREFIX: &str = "sealed:";
 
 /// Whose data a key covers: a patient and a purpose, or what the clinic has without a patient.
@@ -56,9 +58,13 @@ pub enum Place<'a> {
     EscrowKey(&'a [u8]),
 }
 
+/// About what a place takes, bytes.
+const BOUND_BYTES: usize = 128;
+
 impl Place<'_> {
     fn bound(&self, clinic: ClinicId) -> Vec<u8> {
-        let mut bytes = b"neonpro sealed v1\0".to_vec();
+        let mut bytes = Vec::with_capacity(BOUND_BYTES);
+        bytes.extend_from_slice(b"neonpro sealed v1\0");
         bytes.extend_from_slice(clinic.0.as_bytes());
         let (kind, document, id, position, name) = match self {
             Self::Field(document, name) => (0, Some(document), None, 0, *name),
@@ -105,7 +111,23 @@ pub fn text_of(sealed: &[u8]) -> String {
 /// The sealed bytes of a text; `None` for any other text.
 #[must_use]
 pub fn sealed_text(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()
+    let mut bytes = Vec::new();
+    read_sealed_text(text, &mut bytes).then_some(bytes)
+}
+
+/// Puts the sealed bytes of a text in place of what a buffer holds; `false` for any other text.
+pub fn read_sealed_text(text: &str, buffer: &mut Vec<u8>) -> bool {
+    buffer.clear();
+    text.strip_prefix(PREFIX).is_some_and(|text| URL_SAFE_NO_PAD.decode_vec(text, buffer).is_ok())
+}
+
+/// Number of the key that sealed a text; `None` for what was not sealed.
+#[must_use]
+pub fn key_of_text(text: &str) -> Option<i64> {
+    let start = text.strip_prefix(PREFIX)?.get(..HEADER_CHARS)?;
+    let mut header = [0; HEADER_BYTES];
+    URL_SAFE_NO_PAD.decode_slice(start, &mut header).ok()?;
+    key_of(&header)
 }
 
 /// Keys to seal with.
@@ -133,7 +155,7 @@ impl Sealer {
 #[derive(Debug)]
 pub struct Opener {
     pub(crate) clinic: ClinicId,
-    pub(crate) keys: HashMap<i64, Key>,
+    pub(crate) keys: HashMap<i64, Unsealer>,
 }
 
 impl Opener {
@@ -142,10 +164,19 @@ impl Opener {
     /// # Errors
     /// Bytes that are not what was sealed at this place.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> StoreResult<Option<Zeroizing<Vec<u8>>>> {
+        let mut bytes = Zeroizing::new(sealed.to_vec());
+        Ok(self.open_in_place(place, &mut bytes)?.map(|plain| Zeroizing::new(plain.to_vec())))
+    }
+
+    /// The same inside of the sealed bytes: many short texts are opened without a copy of each.
+    ///
+    /// # Errors
+    /// Bytes that are not what was sealed at this place.
+    pub fn open_in_place<'b>(&self, place: Place<'_>, sealed: &'b mut [u8]) -> StoreResult<Option<&'b [u8]>> {
         let broken = || StoreError::Unreadable("sealed bytes");
         let number = key_of(sealed).ok_or_else(broken)?;
         let Some(key) = self.keys.get(&number) else { return Ok(None) };
-        let content = sealed.get(HEADER_BYTES..).ok_or_else(broken)?;
+        let content = sealed.get_mut(HEADER_BYTES..).ok_or_else(broken)?;
         key.open(&place.bound(self.clinic), content).map(Some).ok_or_else(broken)
     }
 }

@@ -1,6 +1,7 @@
 //! Clinics as the server itself needs them.
 
 use super::{Scoped, Store, StoreError, StoreResult};
+use crate::actor::Actor;
 use neonpro_contract::ids::ClinicId;
 use neonpro_contract::time::ServerInstant;
 use neonpro_contract::value::instant_text;
@@ -42,6 +43,17 @@ impl Scoped {
 }
 
 impl Store {
+    /// A clinic's name, as papers carry it.
+    ///
+    /// # Errors
+    /// A database failure, or no such clinic.
+    pub async fn load_clinic_name(&self, clinic: ClinicId) -> StoreResult<String> {
+        let mut scoped = self.begin(&Actor::system(clinic)).await?;
+        let found = scoped.find_clinic_name().await?;
+        scoped.rollback().await?;
+        found.map(|(name, _)| name).ok_or(StoreError::Missing("clinic"))
+    }
+
     /// Clinics that have devices: those whose feeds move.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ impl Scoped {
         for row in &rows {
             let (public, sealed): (Vec<u8>, Vec<u8>) =
                 (row.try_get(0).map_err(|_| unreadable())?, row.try_get(1).map_err(|_| unreadable())?);
-            let opener = self.opener(key_of(&sealed).into_iter().collect()).await?;
+            let opener = self.opener(key_of(&sealed)).await?;
             let private = opener.open(Place::EscrowKey(&public), &sealed)?.ok_or_else(unreadable)?;
             keys.push(EscrowKeyRow {
                 public_key: public.try_into().map_err(|_| unreadable())?,

@@ -230,7 +230,7 @@ impl Scoped {
             }
         }
         let numbers = found.iter().filter_map(|(entry, kept, _)| kept.number(usize::from(entry.position)));
-        let opener = self.opener(numbers.collect()).await?;
+        let opener = self.opener(numbers).await?;
         for (entry, kept, which) in found {
             entry.change = kept.change(&opener, which, usize::from(entry.position))?;
         }

@@ -78,8 +78,8 @@ impl Scoped {
     /// A database failure.
     pub async fn find_pull_standing(&mut self, device: DeviceId) -> StoreResult<PullStanding> {
         let row = sqlx_core::query::query(
-            "select s.reference_seq, coalesce(d.state = 'active', false), h.seq, h.horizon, h.digests \
-             from sync.server s left join sync.devices d on d.clinic_id = $1 and d.id = $2 \
+            "select s.reference_seq, coalesce(d.state = 'active', false), h.seq, h.horizon, h.digests, \
+             h.keys_destroyed from sync.server s left join sync.devices d on d.clinic_id = $1 and d.id = $2 \
              left join sync.heads h on h.clinic_id = $1",
         )
         .bind(self.actor.clinic().0)
@@ -95,6 +95,7 @@ impl Scoped {
             }
             None => Head::start(),
         };
+        self.keys_seen = row.try_get(5).map_err(unreadable)?;
         Ok(PullStanding {
             active: row.try_get(1).map_err(unreadable)?,
             reference_seq: row.try_get(0).map_err(unreadable)?,
@@ -138,7 +139,11 @@ impl Scoped {
     /// A database failure.
     pub async fn find_head(&mut self) -> StoreResult<Head> {
         let select = "select seq, horizon, digests, audit_seq, audit_hash, keys_destroyed from sync.heads where clinic_id = $1";
-        Ok(self.select_head(select).await?.map_or_else(Head::start, |(head, ..)| head))
+        let Some((head, _, keys_destroyed)) = self.select_head(select).await? else {
+            return Ok(Head::start());
+        };
+        self.keys_seen = Some(keys_destroyed);
+        Ok(head)
     }
 
     async fn select_head(&mut self, select: &'static str) -> StoreResult<Option<(Head, Place, i64)>> {

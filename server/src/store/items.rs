@@ -228,7 +228,7 @@ impl Scoped {
 
     async fn open_sides(&mut self, sides: Json, matter: &str) -> StoreResult<Json> {
         let Some(sealed) = sides.as_str().and_then(sealed_text) else { return Ok(sides) };
-        let opener = self.opener(key_of(&sealed).into_iter().collect()).await?;
+        let opener = self.opener(key_of(&sealed)).await?;
         // Erased in the meantime: nothing is left to show.
         let Some(plain) = opener.open(Place::Sides(matter), &sealed)? else { return Ok(Json::Null) };
         serde_json::from_slice(&plain).map_err(|_| StoreError::Unreadable("sync.items"))

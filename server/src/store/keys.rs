@@ -13,12 +13,12 @@ pub use rotate::KeyStanding;
 
 pub(super) use fresh::Fresh;
 
-use super::documents::purpose_number;
+use super::documents::{purpose_number, purpose_of};
 use super::{Scoped, Store, StoreError, StoreResult};
 use crate::clock;
 use crate::keys::aead::Key;
 use crate::keys::{KeyError, Opener, Sealer, Subject};
-use neonpro_contract::ids::ClinicId;
+use neonpro_contract::ids::{ClinicId, PatientId};
 use neonpro_contract::value::instant_text;
 use sqlx_core::row::Row as _;
 use sqlx_postgres::PgRow;
@@ -32,6 +32,14 @@ struct Wrapped {
     purpose: i16,
     version: i32,
     bytes: Vec<u8>,
+}
+
+impl Wrapped {
+    /// Whose data it seals; `None` for the key of blind indexes.
+    fn subject(&self, clinic: ClinicId) -> Option<Subject> {
+        let patient = (self.patient != clinic.0).then_some(PatientId(self.patient));
+        purpose_of(self.purpose).map(|purpose| Subject::of(patient, purpose))
+    }
 }
 
 const WRAPPED: &str = "id, patient_id, purpose, clinic_key, wrapped";
@@ -190,17 +198,14 @@ impl Scoped {
     ///
     /// # Errors
     /// A database failure, or a key that is not to be had.
-    pub(super) async fn opener(&mut self, numbers: BTreeSet<i64>) -> StoreResult<Opener> {
+    pub(super) async fn opener(&mut self, numbers: impl IntoIterator<Item = i64>) -> StoreResult<Opener> {
         let clinic = self.actor().clinic();
+        let mut numbers: Vec<i64> = numbers.into_iter().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
         let mut keys = HashMap::with_capacity(numbers.len());
-        let mut missing = Vec::new();
-        for number in numbers {
-            let found = self.fresh.data_key(clinic, number).or_else(|| self.keys.data_key(clinic, number));
-            match found {
-                Some(key) => drop(keys.insert(number, key)),
-                None => missing.push(number),
-            }
-        }
+        let unknown = self.fresh.unsealers(clinic, numbers, &mut keys);
+        let missing = self.keys.unsealers(clinic, unknown, &mut keys);
         if missing.is_empty() {
             return Ok(Opener { clinic, keys });
         }
@@ -217,7 +222,11 @@ impl Scoped {
             let wrapped = wrapped(row)?;
             let key = self.unwrap_data_key(&wrapped).await?;
             self.keys.keep(clinic, wrapped.id, &key);
-            keys.insert(wrapped.id, key);
+            // Whoever reads a patient will often write next.
+            if let Some(subject) = wrapped.subject(clinic) {
+                self.keys.use_for(clinic, subject, wrapped.id, self.keys_destroyed.or(self.keys_seen));
+            }
+            keys.extend(key.unsealer().map(|key| (wrapped.id, key)));
         }
         Ok(Opener { clinic, keys })
     }

@@ -290,7 +290,7 @@ impl Scoped {
 
     async fn open_copies(&mut self, rows: &[PgRow]) -> StoreResult<Vec<SharedDocument>> {
         let mut copies = rows.iter().map(decode).collect::<StoreResult<Vec<_>>>()?;
-        let numbers = copies.iter().filter_map(|copy| key_of(&copy.content)).collect();
+        let numbers: Vec<i64> = copies.iter().filter_map(|copy| key_of(&copy.content)).collect();
         let opener = self.opener(numbers).await?;
         for copy in copies.iter_mut().filter(|copy| !copy.content.is_empty()) {
             let opened = opener.open(Place::Copy(copy.state.id), &copy.content)?;

@@ -231,7 +231,7 @@ impl Puller {
     /// the same transaction.
     async fn begin(&self) -> StoreResult<Option<Scoped>> {
         let mut scoped = self.state.store.begin_read(&self.actor).await?;
-        let active = scoped.find_device(self.device).await?.is_some_and(|device| device.active);
+        let active = scoped.find_pull_standing(self.device).await?.active;
         Ok(active.then_some(scoped))
     }
 

@@ -290,15 +290,19 @@ async fn a_certificate_says_what_went_what_stays_and_who_has_not_answered_and_is
     let done = case.erase(&Purpose::ALL).await.unwrap();
     let notary = Notary::open(&Notary::key_in(case.dir.path())).unwrap();
     let issued = certificate::issue(case.world.store(), &notary, case.clinic, done.id, now()).await.unwrap();
-    let statement = &issued["statement"];
+    let statement = &issued.statement;
     assert_eq!(statement["kept"][0]["code"], "chart_retention");
     assert_eq!(statement["counts"]["keys"], 1);
+    let printed = issued.to_json();
     let bytes = |name: &str| -> Vec<u8> {
-        let text = issued[name].as_str().unwrap();
+        let text = printed[name].as_str().unwrap();
         (0..text.len() / 2).map(|at| u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).unwrap()).collect()
     };
     assert!(verifies(&bytes("public_key"), &certificate::signing_bytes(statement), &bytes("signature")));
-    assert!(!issued.to_string().contains(SECRET));
+    assert!(!printed.to_string().contains(SECRET));
+    let paper = certificate::paper(&issued, "Clínica");
+    assert_eq!(paper.data.as_ref().unwrap().bytes, printed.to_string().into_bytes());
+    assert!(paper.pdf().unwrap().starts_with(b"%PDF-1.7"));
 }
 
 #[tokio::test]

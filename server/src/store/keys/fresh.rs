@@ -1,8 +1,9 @@
 //! Keys a transaction made: known to it alone until it commits.
 
-use crate::keys::aead::Key;
+use crate::keys::aead::{Key, Unsealer};
 use crate::keys::{Keyring, Subject};
 use neonpro_contract::ids::ClinicId;
+use std::collections::HashMap;
 
 /// The keys of one transaction. Few.
 #[derive(Debug, Default)]
@@ -30,8 +31,20 @@ impl Fresh {
         Some((found.2, found.3.clone()))
     }
 
-    pub fn data_key(&self, clinic: ClinicId, number: i64) -> Option<Key> {
-        self.data.iter().find(|(of, _, at, _)| (*of, *at) == (clinic, number)).map(|(.., key)| key.clone())
+    /// Makes its data keys of these numbers ready to open, and returns the other numbers.
+    pub fn unsealers(
+        &self,
+        clinic: ClinicId,
+        mut numbers: Vec<i64>,
+        ready: &mut HashMap<i64, Unsealer>,
+    ) -> Vec<i64> {
+        for (.., number, key) in self.data.iter().filter(|(of, ..)| *of == clinic) {
+            if let Ok(at) = numbers.binary_search(number) {
+                numbers.remove(at);
+                ready.extend(key.unsealer().map(|key| (*number, key)));
+            }
+        }
+        numbers
     }
 
     pub fn keep_index_key(&mut self, clinic: ClinicId, key: &Key) {

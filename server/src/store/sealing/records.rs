@@ -1,6 +1,6 @@
 //! The sealed columns of canonical rows.
 
-use crate::keys::{Place, Sealer, Subject, key_of, sealed_text, text_of};
+use crate::keys::{Place, Sealer, Subject, key_of_text, read_sealed_text, text_of};
 use crate::store::canonical::{Record, Stored};
 use crate::store::{Scoped, StoreError, StoreResult};
 use neonpro_contract::catalogue::{Field, Table};
@@ -9,6 +9,7 @@ use neonpro_contract::ids::RecordId;
 use neonpro_contract::permissions::purpose;
 use neonpro_contract::value::Value;
 use std::collections::BTreeSet;
+use zeroize::Zeroizing;
 
 /// Places and keys of the columns of a table.
 fn sealed_fields(table: &'static Table) -> impl Iterator<Item = (usize, &'static Field)> {
@@ -63,14 +64,19 @@ pub(crate) fn seal(
     })
 }
 
-/// The sealed bytes a column holds.
-fn sealed_bytes(value: &Value) -> Option<Vec<u8>> {
+/// The text in which a column may hold sealed bytes.
+fn sealed_in(value: &Value) -> Option<&str> {
     match value {
-        Value::Text(text) => sealed_text(text),
-        Value::Texts(members) => members.first().and_then(|text| sealed_text(text)),
-        Value::Json(json) => json.as_str().and_then(sealed_text),
+        Value::Text(text) => Some(text),
+        Value::Texts(members) => members.first().map(String::as_str),
+        Value::Json(json) => json.as_str(),
         _ => None,
     }
+}
+
+/// The key a column's value was sealed with; `None` for what lies open.
+fn key_of_value(value: &Value) -> Option<i64> {
+    sealed_in(value).and_then(key_of_text)
 }
 
 /// What was written before there were keys lies open until it is written again; a date among it is kept as a text, too.
@@ -82,7 +88,7 @@ fn open_plain(
     for (index, field) in fields.iter().filter(|(_, field)| table.stored_column(field) != field.column) {
         for stored in records.iter_mut() {
             let value = stored.row.at(*index);
-            if !value.is_null() && sealed_bytes(value).is_none() {
+            if !value.is_null() && key_of_value(value).is_none() {
                 let read = Value::from_json(&value.to_json(), field.column);
                 stored.row.set_at(*index, read.map_err(|_| StoreError::Unreadable(table.name))?);
             }
@@ -99,28 +105,33 @@ impl Scoped {
         records: &mut [Stored],
     ) -> StoreResult<()> {
         let fields: Vec<_> = sealed_fields(table).collect();
-        let mut found = Vec::new();
-        let mut numbers = BTreeSet::new();
-        for (at, stored) in records.iter().enumerate() {
-            for (index, field) in &fields {
-                if let Some(bytes) = sealed_bytes(stored.row.at(*index)) {
-                    numbers.extend(key_of(&bytes));
-                    found.push((at, *index, *field, bytes));
+        let mut numbers = Vec::new();
+        for stored in records.iter() {
+            // Most of a record is about one purpose.
+            for number in fields.iter().filter_map(|(index, _)| key_of_value(stored.row.at(*index))) {
+                if numbers.last() != Some(&number) {
+                    numbers.push(number);
                 }
             }
         }
         open_plain(table, &fields, records)?;
-        if found.is_empty() {
+        if numbers.is_empty() {
             return Ok(());
         }
         let opener = self.opener(numbers).await?;
-        for (at, index, field, bytes) in found {
-            let Some(stored) = records.get_mut(at) else { continue };
-            let opened = opener.open(place(table, stored.id, field), &bytes)?;
-            let plain = opened.ok_or(StoreError::Missing("key of a record"))?;
-            let value = Value::decode_from(&mut minicbor::Decoder::new(&plain), field.column)
-                .map_err(|_| StoreError::Unreadable(table.name))?;
-            stored.row.set_at(index, value);
+        let mut buffer = Zeroizing::new(Vec::new());
+        for stored in records {
+            for (index, field) in &fields {
+                let sealed = sealed_in(stored.row.at(*index));
+                if !sealed.is_some_and(|text| read_sealed_text(text, &mut buffer)) {
+                    continue;
+                }
+                let opened = opener.open_in_place(place(table, stored.id, field), &mut buffer)?;
+                let plain = opened.ok_or(StoreError::Missing("key of a record"))?;
+                let value = Value::decode_from(&mut minicbor::Decoder::new(plain), field.column)
+                    .map_err(|_| StoreError::Unreadable(table.name))?;
+                stored.row.set_at(*index, value);
+            }
         }
         Ok(())
     }
