@@ -3,9 +3,9 @@
 use crate::paper::{Block, Data, Paper};
 use crate::words;
 use chrono::{DateTime, NaiveDate};
-use neonpro_contract::catalogue::Purpose;
+use neonpro_contract::catalogue::{self, Purpose, Table};
 use neonpro_contract::time::ServerInstant;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// Lays a statement out; the JSON it was made from rides along as a file.
 #[must_use]
@@ -91,10 +91,12 @@ fn records(records: &[Json]) -> Vec<Block> {
             blocks.push(Block::Heading(words::table_label(table).unwrap_or(table).to_owned()));
         }
         let mut facts = vec![("Registro".to_owned(), text(record.get("record")))];
-        let values = record.get("values").and_then(Json::as_object).cloned().unwrap_or_else(Map::new);
-        for (field, value) in values.iter().filter(|(_, value)| !is_empty(value)) {
-            let label = words::field_label(table, field).unwrap_or(field);
-            facts.push((label.to_owned(), text(Some(value))));
+        for field in catalogue::table(table).into_iter().flat_map(Table::columns) {
+            let value = record.get("values").and_then(|values| values.get(field.name));
+            if !value.is_none_or(is_empty) {
+                let label = words::field_label(table, field.name).unwrap_or(field.name);
+                facts.push((label.to_owned(), text(value)));
+            }
         }
         let captured = text(record.get("captured_at"));
         if !captured.is_empty() {

@@ -53,14 +53,15 @@ fn erased(certificate: &Certificate) -> Vec<Block> {
     let names: Vec<&str> = erasure.erased.iter().map(|purpose| words::purpose(*purpose)).collect();
     let mut facts = vec![fact("Finalidades", names.join("; "))];
     if let Some(counts) = erasure.counts {
-        facts.extend([
-            fact("Chaves destruídas", counts.keys),
-            fact("Documentos", counts.documents),
-            fact("Registros", counts.records),
-            fact("Alterações do histórico", counts.changes),
-            fact("Pendências e anotações", counts.items),
-            fact("Cópias em outras clínicas", counts.copies),
-        ]);
+        let all = [
+            ("Chaves destruídas", counts.keys),
+            ("Documentos", counts.documents),
+            ("Registros", counts.records),
+            ("Alterações do histórico", counts.changes),
+            ("Pendências e anotações", counts.items),
+            ("Cópias em outras clínicas", counts.copies),
+        ];
+        facts.extend(all.iter().filter(|(_, count)| *count > 0).map(|(label, count)| fact(label, count)));
     }
     let how = "As chaves que cifravam esses dados foram destruídas e os dados, removidos do servidor. Cópias de segurança \
                anteriores continuam cifradas com as chaves destruídas; se uma delas for restaurada, a eliminação é refeita \
@@ -84,7 +85,7 @@ fn kept(certificate: &Certificate) -> Vec<Block> {
         rows: certificate.kept.iter().map(row).collect(),
     });
     blocks.push(Block::Text(
-        "O que permanece saiu dos tablets e só pode ser lido com um motivo, que fica registrado na auditoria."
+        "O que a lei manda guardar saiu dos tablets e só pode ser lido com um motivo, que fica registrado na auditoria."
             .to_owned(),
     ));
     blocks
