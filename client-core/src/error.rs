@@ -59,6 +59,12 @@ pub enum ReplicaError {
     /// No such table or column.
     #[error("no such table or column")]
     UnknownTable,
+    /// A file is empty, or has more bytes than a file may have.
+    #[error("a file may have 1 to {max} bytes")]
+    BlobSize {
+        /// Most bytes.
+        max: usize,
+    },
     /// A stored document does not read.
     #[error("a stored document does not read: {0}")]
     Document(#[from] DocumentError),
@@ -97,6 +103,7 @@ impl ReplicaError {
             Self::QueryRefused { .. } => "query_refused",
             Self::QueryTooSlow => "query_too_slow",
             Self::UnknownTable => "unknown_table",
+            Self::BlobSize { .. } => "blob_size",
             Self::Document(_) => "document_unreadable",
             Self::Bookkeeping(_) => "bookkeeping_unreadable",
             Self::DeviceKey => "device_key_unreadable",

@@ -4,6 +4,7 @@
 //! blocks a screen on the network. Invariant: an edit that was acknowledged is durable and in the outbox, and nothing
 //! a person wrote is ever deleted because a server refused it.
 
+mod blobs;
 mod clock;
 mod crash;
 mod device;
@@ -20,8 +21,9 @@ mod watch;
 mod wipe;
 mod working;
 
+pub use blobs::BlobState;
 pub use clock::{Clock, ManualClock};
-pub use crash::{POINTS as CRASH_POINTS, REKEY_POINTS};
+pub use crash::{BLOB_POINTS, POINTS as CRASH_POINTS, REKEY_POINTS};
 pub use device::{Identity, ReplicaKey, SigningKey};
 pub use draft::{Draft, DraftDocument};
 pub use edit::scope::ScopePreview;

@@ -3,6 +3,7 @@
 //! Owns the connections; nothing else can reach them. Invariant: one connection writes and checkpoints (two would
 //! meet SQLite's WAL-reset defect and SQLCipher's own), and what watchers are told has been committed.
 
+pub(crate) mod blobs;
 pub(crate) mod changes;
 pub(crate) mod checkpoints;
 pub(crate) mod conflicts;
@@ -48,7 +49,7 @@ pub(crate) struct Store {
     readers: Readers,
     pub publisher: Publisher,
     pub identity: Arc<Identity>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How long the tablet has worked without its server.
     pub lease: LeaseClock,
     /// Reads on their way to the file.

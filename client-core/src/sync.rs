@@ -6,10 +6,12 @@
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod backoff;
+pub(crate) mod blobs;
 pub(crate) mod connect;
 pub(crate) mod driver;
 pub(crate) mod enrol;
 pub(crate) mod fates;
+pub(crate) mod http;
 pub(crate) mod machine;
 pub(crate) mod pull;
 pub(crate) mod session;
@@ -97,7 +99,13 @@ impl Replica {
         let (commands, received) = mpsc::unbounded_channel();
         let (publish, state) = watch::channel(SyncState::default());
         let driver = Driver::new(self.clone(), options.app.clone(), received, publish);
-        let task = tokio::spawn(driver.run(Machine::new(options.online, retry)));
+        let moving = tokio::spawn(blobs::run(self.clone(), state.clone()));
+        let machine = Machine::new(options.online, retry);
+        let task = tokio::spawn(async move {
+            driver.run(machine).await;
+            // It ends by itself: the sender of the state is gone.
+            let _ = moving.await;
+        });
         SyncHandle { commands, state, task }
     }
 }

@@ -4,6 +4,7 @@
 //! between [`Replica::prepare_wipe`] and [`take_away`]. Invariants: a replica whose unsent work may not be in escrow is set
 //! aside whole; the escrow file stays.
 
+use crate::blobs;
 use crate::device::hex;
 use crate::error::ReplicaError;
 use crate::replica::Replica;
@@ -103,6 +104,8 @@ pub fn take_away(path: &Path, escrowed: bool, now_us: i64) -> Result<TakenAway, 
         Some(_) => TakenAway::Deleted,
         None => TakenAway::Nothing,
     };
+    // Without the database nobody has the keys of its files.
+    blobs::take_away(path)?;
     // The database last: as long as it is there, whoever repeats this knows that there is something left to do.
     for suffix in ["-wal", "-shm", ".device", ".device.new", ""] {
         match std::fs::remove_file(beside(path, suffix)) {

@@ -5,6 +5,7 @@
 //! the same verdict on a tablet and on the server.
 
 pub mod audit;
+pub mod blob;
 pub mod catalogue;
 pub mod consent;
 pub mod digest;

@@ -54,6 +54,15 @@ pub const DOCUMENT_LIVE_CHANGES_MAX: u32 = 64;
 /// Saved bytes of a document's live history above which the server flattens it before it travels. With it, whatever a
 /// record holds fits a frame.
 pub const DOCUMENT_LIVE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one file: a photograph of 48 megapixels, or some dozen scanned pages.
+pub const BLOB_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Bytes of a file's chunk: what a broken line loses. 8 s at 256 kbit/s.
+pub const BLOB_CHUNK_BYTES: usize = 256 * 1024;
+/// How far the time a request was signed at may lie from the server's, µs: 10 minutes, what a tablet's estimate is off by
+/// after days without the server.
+pub const BLOB_REQUEST_AGE_MAX_US: i64 = 600 * 1_000_000;
+/// Days an upload may take before what came of it is thrown away.
+pub const BLOB_PARTIAL_DAYS: i64 = 7;
 /// Bytes of a short text (names, titles, codes). 200 characters of four bytes.
 pub const SHORT_TEXT_BYTES_MAX: usize = 800;
 /// Bytes of a long text (notes). About 15 pages.

@@ -104,6 +104,28 @@ impl AdmissionArgs {
     }
 }
 
+/// Where files of patients are.
+#[derive(Debug, Clone, Args)]
+pub struct FilesArgs {
+    /// Folder of patients' files, sealed; one for all servers of a database. Back it up with the database. Default: `files` in
+    /// the data directory.
+    #[arg(long = "files", env = "NEONPRO_FILES", value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+impl FilesArgs {
+    /// The folder.
+    ///
+    /// # Errors
+    /// When no directory can be chosen.
+    pub async fn folder(&self, database: &DatabaseArgs) -> Result<PathBuf, crate::postgres::PostgresError> {
+        match &self.folder {
+            Some(folder) => Ok(folder.clone()),
+            None => Ok(database.data_dir().await?.join("files")),
+        }
+    }
+}
+
 /// Where the audit's signing key is.
 #[derive(Debug, Clone, Args)]
 pub struct AuditArgs {
@@ -175,6 +197,9 @@ pub struct ServeArgs {
     /// Where the ledger of erasures is.
     #[command(flatten)]
     pub ledger: LedgerArgs,
+    /// Where files of patients are.
+    #[command(flatten)]
+    pub files: FilesArgs,
     /// Logs as JSON lines.
     #[arg(long)]
     pub log_json: bool,

@@ -180,6 +180,7 @@ pub fn migrator() -> Migrator {
         15 "0015_erasure",
         16 "0016_escrow",
         17 "0017_subjects",
+        18 "0018_blobs",
     ])
 }
 

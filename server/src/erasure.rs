@@ -216,6 +216,7 @@ async fn carry_out(
     let numbers = scoped.list_key_numbers(request.patient, &plan.erase).await?;
     counts.changes = scoped.erase_changes(request, &ids, &numbers, now).await?;
     counts.items = scoped.erase_items(request.patient, &ids).await?;
+    counts.files = scoped.erase_blobs(request.patient, &plan.erase, now).await?;
     counts.keys = scoped.destroy_data_keys(request.patient, &plan.erase, now).await?;
     scoped.append_restrictions(request, plan, now).await?;
     let detail = json!({

@@ -1,5 +1,6 @@
 //! HTTP beside the sync socket: enrolment, health, metrics.
 
+mod blobs;
 pub mod enrol;
 mod health;
 mod wiped;
@@ -7,10 +8,11 @@ mod wiped;
 use crate::state::AppState;
 use crate::sync::session;
 use axum::Router;
-use axum::extract::{State, WebSocketUpgrade};
+use axum::extract::{DefaultBodyLimit, State, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::{get, post};
-use neonpro_contract::limits::FRAME_BYTES_MAX;
+use neonpro_contract::blob::BLOBS_PATH;
+use neonpro_contract::limits::{BLOB_CHUNK_BYTES, FRAME_BYTES_MAX};
 use neonpro_contract::wire::SYNC_PATH;
 
 /// Every route of the server.
@@ -19,6 +21,11 @@ pub fn router(state: AppState) -> Router {
         .route(SYNC_PATH, get(sync))
         .route("/enrol", post(enrol::post))
         .route("/wiped", post(wiped::post))
+        .route(&format!("{BLOBS_PATH}/{{table}}/{{record}}/{{facet}}/{{address}}"), get(blobs::custody))
+        .route(
+            &format!("{BLOBS_PATH}/{{table}}/{{record}}/{{facet}}/{{address}}/{{chunk}}"),
+            get(blobs::get).put(blobs::put).layer(DefaultBodyLimit::max(BLOB_CHUNK_BYTES)),
+        )
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

@@ -1,6 +1,7 @@
 //! Work nobody waits for: partitions ahead of time, compaction of quiet documents, deadlines, pruning of the feed,
 //! wake-ups from other nodes, revocations, checkpoints of the audits.
 
+mod blobs;
 mod checkpoints;
 mod compaction;
 mod consents;
@@ -10,6 +11,7 @@ mod revocations;
 mod shares;
 mod wakeups;
 
+pub use blobs::sweep_blobs;
 pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
 pub use duties::{Due, duties};
@@ -79,6 +81,10 @@ pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
         if expired > 0 {
             tracing::info!(%clinic, expired, "settled expired consents");
             moved = true;
+        }
+        let removed = sweep_blobs(&state.store, &state.blobs, clinic, state.clock.now()).await?;
+        if removed > 0 {
+            tracing::info!(%clinic, removed, "files that are not to be had any more were removed");
         }
         // Covers a lost notification, and consents that expired.
         state.moved.note(clinic);

@@ -9,6 +9,7 @@ pub mod actor;
 pub mod admission;
 pub mod audit;
 pub mod authority;
+pub mod blobs;
 pub mod clock;
 pub mod config;
 pub mod database;

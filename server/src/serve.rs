@@ -2,6 +2,7 @@
 
 use crate::admission::{Admission, AdmissionConfig, AdmissionError};
 use crate::audit::{KeyError, Notary};
+use crate::blobs::{BlobError, Blobs};
 use crate::clock::Clock;
 use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
@@ -44,6 +45,9 @@ pub enum ServeError {
     /// The audit's signing key.
     #[error("the audit's signing key could not be opened")]
     AuditKey(#[from] KeyError),
+    /// The store of files.
+    #[error("no place for files of patients")]
+    Blobs(#[from] BlobError),
     /// The address.
     #[error("listening on {address} failed")]
     Listen {
@@ -93,7 +97,8 @@ impl Server {
         };
         let notary = Notary::open(&args.audit.key_file(&args.database).await?)?;
         let admission = args.admission.config().map_err(AdmissionError::Start)?;
-        Self::over(database, tls, args.listen, Arc::new(notary), admission).await
+        let blobs = Blobs::in_folder(&args.files.folder(&args.database).await?)?;
+        Self::over(database, tls, args.listen, Arc::new(notary), admission, blobs).await
     }
 
     /// Listens over an open database.
@@ -106,6 +111,7 @@ impl Server {
         listen: SocketAddr,
         notary: Arc<Notary>,
         admission: AdmissionConfig,
+        blobs: Blobs,
     ) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(admission, Arc::clone(&metrics));
@@ -116,7 +122,7 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let clock = Clock::system();
-        let state = AppState::new(database.store.clone(), metrics, notary, admission, clock, stopping);
+        let state = AppState::new(database.store.clone(), metrics, notary, admission, blobs, clock, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         // A small frame after another would else wait for the peer's delayed acknowledgement: 40 ms of every handshake.

@@ -2,6 +2,7 @@
 
 use crate::admission::Admission;
 use crate::audit::Notary;
+use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::merge::Merger;
 use crate::moved::Moved;
@@ -24,6 +25,8 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// The sessions of this node.
     pub live: LiveSessions,
+    /// Files of patients.
+    pub blobs: Blobs,
     /// Signs checkpoints of the audits.
     pub notary: Arc<Notary>,
     /// The time.
@@ -39,12 +42,13 @@ impl AppState {
         metrics: Arc<Metrics>,
         notary: Arc<Notary>,
         admission: Admission,
+        blobs: Blobs,
         clock: Clock,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission, clock.clone());
         let live = LiveSessions::default();
-        Self { store, merger, moved: Arc::default(), metrics, live, notary, clock, stop }
+        Self { store, merger, moved: Arc::default(), metrics, live, blobs, notary, clock, stop }
     }
 
     /// Resolves when the server is stopping.

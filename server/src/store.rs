@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod blobs;
 pub mod canonical;
 pub mod clinics;
 pub mod consents;

@@ -1,12 +1,14 @@
 //! A listening server and real tablets: TLS, WebSockets, encrypted replica files.
 
 use crate::cluster::{TestDatabase, network};
+use crate::device::Device;
 use crate::process::admission_workers;
 use neonpro_client_core::{Clock, Replica, ReplicaKey, Status, SyncHandle, SyncOptions, enrol};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_contract::permissions::Audience;
 use neonpro_server::audit::Notary;
+use neonpro_server::blobs::Blobs;
 use neonpro_server::database::Database;
 use neonpro_server::demo::DemoClinic;
 use neonpro_server::http::enrol::{make_code, ticket};
@@ -43,9 +45,10 @@ impl Fleet {
         let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let notary = Arc::new(Notary::open(&Notary::key_in(dir.path())).unwrap());
+        let blobs = Blobs::in_folder(&dir.path().join("files")).unwrap();
         let database_of_server = Database::over(database.store.clone());
         let server =
-            Server::over(database_of_server, tls, listen, notary, admission_workers()).await.unwrap();
+            Server::over(database_of_server, tls, listen, notary, admission_workers(), blobs).await.unwrap();
         // What upkeep finds in a clinic comes before the test, not in the middle of it.
         let metrics = Arc::clone(&server.state.metrics);
         eventually("the first round of upkeep", async || metrics.upkeep_rounds.get() > 0).await;
@@ -60,6 +63,23 @@ impl Fleet {
     #[must_use]
     pub fn person(&self, clinic: usize, role: Role) -> AuthorId {
         self.clinic(clinic).people.iter().find(|person| person.role == role).map(|person| person.id).unwrap()
+    }
+
+    /// Where the server keeps patients' files.
+    #[must_use]
+    pub fn files(&self) -> PathBuf {
+        self.dir.path().join("files")
+    }
+
+    /// A device without a replica, for tests that speak for it.
+    pub async fn device(&self, clinic: usize, audience: Audience) -> Device {
+        let clinic = self.clinic(clinic).id;
+        let device = Device::new(clinic);
+        let mut scoped = self.database.store.begin(&Actor::system(clinic)).await.unwrap();
+        let grant = Grant::to_members(audience);
+        scoped.append_device(device.id, "t", &device.public_key(), &grant, clock::now()).await.unwrap();
+        scoped.commit().await.unwrap();
+        device
     }
 
     /// A ticket for one tablet.

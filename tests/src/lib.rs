@@ -21,6 +21,7 @@ pub mod compare;
 pub mod demo;
 pub mod device;
 pub mod fleet;
+pub mod http;
 pub mod isolation;
 pub mod pages;
 pub mod process;

@@ -18,6 +18,7 @@ mod stories {
     mod copies;
     mod epochs;
     mod escrow;
+    mod photos;
     mod revocation;
     mod scope;
     mod set_aside;

@@ -3,7 +3,7 @@
 use super::Replica;
 use crate::error::ReplicaError;
 use crate::store::records::{self, table_named};
-use crate::store::{documents, outbox};
+use crate::store::{blobs, documents, outbox};
 use crate::sync::state::Connection;
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::limits::CLOCK_AHEAD_WARN_MS;
@@ -18,6 +18,10 @@ pub struct Waiting {
     pub edits: u64,
     /// Records they touch.
     pub records: u64,
+    /// Photographs and documents the server does not have.
+    pub files: u64,
+    /// Their bytes.
+    pub file_bytes: u64,
 }
 
 /// How far a first sync is.
@@ -122,7 +126,10 @@ impl Replica {
         let meta = self.inner.store.meta()?;
         let sync = self.inner.sync.borrow().clone();
         let (waiting, needs_attention, ignored) = self.inner.store.read(|conn| {
+            let (files, file_bytes) = blobs::count_waiting(conn)?;
             let waiting = Waiting {
+                files,
+                file_bytes,
                 edits: outbox::count_waiting(conn)?,
                 records: outbox::count_waiting_records(conn)?,
             };

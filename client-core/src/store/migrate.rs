@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0005_receipts.sql"),
     include_str!("../../../migrations/sqlite/0006_set_aside.sql"),
     include_str!("../../../migrations/sqlite/0007_escrow.sql"),
+    include_str!("../../../migrations/sqlite/0008_blobs.sql"),
 ];
 
 /// Runs what is missing.

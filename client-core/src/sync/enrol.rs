@@ -3,7 +3,7 @@
 //! The private key is made here and never leaves; the server gets the public half. Invariant: a replica exists only
 //! after the server has accepted the device.
 
-use super::connect::{Address, ConnectError};
+use super::http::{Request, RequestError, request};
 use crate::clock::Clock;
 use crate::device::{Identity, ReplicaKey, SigningKey, hex, unhex};
 use crate::error::ReplicaError;
@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How long enrolment may take.
 const ENROL_MAX: Duration = Duration::from_secs(30);
@@ -95,9 +94,12 @@ impl EnrolError {
     }
 }
 
-impl From<ConnectError> for EnrolError {
-    fn from(error: ConnectError) -> Self {
-        Self::Unreachable(error.code())
+impl From<RequestError> for EnrolError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Connect(error) => Self::Unreachable(error.code()),
+            RequestError::Answer => Self::Answer,
+        }
     }
 }
 
@@ -175,57 +177,18 @@ pub async fn enrol(
     Ok(made.map_err(|_| ReplicaError::Bookkeeping("replica"))??)
 }
 
-/// One HTTP/1.1 request on a line of its own; status and body.
+/// Posts JSON; status and body.
 pub(crate) async fn post(
     url: &str,
     pin: [u8; 32],
     path: &str,
     body: &str,
 ) -> Result<(u16, Vec<u8>), EnrolError> {
-    let address = Address::parse(url)?;
-    let mut line = address.connect(pin).await?;
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
-        address.authority(),
-        body.len()
-    );
-    line.write_all(request.as_bytes()).await.map_err(|_| EnrolError::Unreachable("unreachable"))?;
-    let mut answer = Vec::new();
-    // A server that closes without a TLS goodbye has still answered, if the body is whole.
-    let _ = line.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await;
-    read_answer(&answer).ok_or(EnrolError::Answer)
-}
-
-fn read_answer(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let (head, body) = (std::str::from_utf8(answer.get(..end)?).ok()?, answer.get(end.checked_add(4)?..)?);
-    let mut lines = head.split("\r\n");
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers: Vec<(String, &str)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
-        .collect();
-    let header = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
-    if header("transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case("chunked")) {
-        return Some((status, unchunk(body)?));
-    }
-    let length = header("content-length").map_or(Some(body.len()), |value| value.parse().ok())?;
-    Some((status, body.get(..length)?.to_vec()))
-}
-
-fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n")?;
-        let length = usize::from_str_radix(std::str::from_utf8(rest.get(..end)?).ok()?.trim(), 16).ok()?;
-        rest = rest.get(end.checked_add(2)?..)?;
-        if length == 0 {
-            return Some(body);
-        }
-        body.extend_from_slice(rest.get(..length)?);
-        rest = rest.get(length.checked_add(2)?..)?;
-    }
+    let headers = [("content-type", "application/json".to_owned())];
+    let (method, body, answer_bytes_max) = ("POST", body.as_bytes(), ANSWER_BYTES_MAX);
+    let answer =
+        request(url, pin, &Request { method, path, headers: &headers, body, answer_bytes_max }).await?;
+    Ok((answer.status, answer.body))
 }
 
 #[cfg(test)]
@@ -238,16 +201,5 @@ mod tests {
         assert_eq!(Ticket::parse(&ticket.to_text()), Some(ticket.clone()));
         assert!(!format!("{ticket:?}").contains("segredo"));
         assert_eq!(Ticket::parse("%%%"), None);
-    }
-
-    #[test]
-    fn answers_are_read_whole_or_not_at_all() {
-        let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-        assert_eq!(read_answer(plain), Some((200, b"{}".to_vec())));
-        let chunked = b"HTTP/1.1 403 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
-        assert_eq!(read_answer(chunked), Some((403, b"{}".to_vec())));
-        for end in 0..plain.len() {
-            assert_eq!(read_answer(&plain[..end]), None, "cut at {end}");
-        }
     }
 }

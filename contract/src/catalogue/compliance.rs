@@ -115,7 +115,11 @@ pub static DATA_CONSENT_RECORDS: Table = Table {
             .fixed()
             .default(Default::Int(1))
             .about("Version of the text."),
-        Field::text("consent_document_url").fixed().sealed().about("Content address of the signed text."),
+        Field::text("consent_document_url")
+            .blob()
+            .fixed()
+            .sealed()
+            .about("Content address of the signed text."),
         Field::register("withdrawn_at", Column::Instant).fixed().about("When withdrawn."),
         Field::text("withdrawn_reason").fixed().sealed().about("Why withdrawn."),
         Field::register("created_at", Column::Instant)

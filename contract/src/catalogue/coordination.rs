@@ -217,7 +217,7 @@ pub static COORDINATION_MESSAGES: Table = Table {
         .fixed()
         .about("Kind; decides the purpose."),
         Field::long_text("content").fixed().sealed().about("Content."),
-        Field::text("attachment_url").fixed().sealed().about("Content address of the attachment."),
+        Field::text("attachment_url").blob().fixed().sealed().about("Content address of the attachment."),
         Field::register("is_sensitive", Column::Bool)
             .fixed()
             .default(Default::Bool(false))

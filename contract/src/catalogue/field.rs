@@ -88,6 +88,8 @@ pub struct Field {
     pub sealed: bool,
     /// Sealed, and still found by equality: the server keeps a keyed index of it in a column beside it.
     pub indexed: bool,
+    /// It names files: each text that is a content address is one.
+    pub blob: bool,
     /// Table whose record this id names.
     pub references: Option<&'static str>,
     /// Registry of the server's that the text is a code of. Laws add to it faster than the catalogue is released, so only
@@ -115,12 +117,19 @@ impl Field {
             required: false,
             sealed: false,
             indexed: false,
+            blob: false,
             references: None,
             registry: None,
             format: Format::Plain,
             default: Default::Null,
             about: "",
         }
+    }
+    /// The field names files by their content addresses.
+    #[must_use]
+    pub const fn blob(mut self) -> Self {
+        self.blob = true;
+        self
     }
     /// A register holding a text.
     #[must_use]

@@ -73,7 +73,7 @@ pub static PATIENT_DOCUMENTS: Table = Table {
         Field::reference("patient_id", "patients").required().fixed().about("Whose file it is."),
         Field::text("document_type").required().fixed().about("Kind; decides the purpose."),
         Field::text("title").required().sealed().about("Title."),
-        Field::text("file_url").required().fixed().sealed().about("Content address of the blob."),
+        Field::text("file_url").blob().required().fixed().sealed().about("Content address of the blob."),
         Field::text("description").sealed().about("Description."),
         Field::register("version", Column::Int).default(Default::Int(1)).about("Version of the file."),
         Field::register("is_current", Column::Bool)

@@ -54,6 +54,8 @@ pub enum Place<'a> {
     Sides(&'a str),
     /// A copy another clinic shared.
     Copy(DocumentId),
+    /// A chunk of a file, by the file's number here.
+    Chunk(Uuid, u32),
     /// The private half of the key pair unsent work is sealed to, by its public half.
     EscrowKey(&'a [u8]),
 }
@@ -74,6 +76,12 @@ impl Place<'_> {
             Self::Intent(edit) => (4, None, Some(edit), 0, ""),
             Self::Sides(matter) => (5, None, None, 0, *matter),
             Self::Copy(document) => (6, Some(document), None, 0, ""),
+            Self::Chunk(file, at) => {
+                bytes.push(8);
+                bytes.extend_from_slice(file.as_bytes());
+                bytes.extend_from_slice(&at.to_be_bytes());
+                return bytes;
+            }
             Self::EscrowKey(public) => {
                 bytes.extend_from_slice(public);
                 (7, None, None, 0, "")

@@ -35,6 +35,9 @@ pub struct Counts {
     pub items: u64,
     /// Copies at other clinics.
     pub copies: u64,
+    /// Files, such as photographs.
+    #[serde(default)]
+    pub files: u64,
 }
 
 /// An erasure as it is kept.

@@ -141,6 +141,11 @@ const DEVIATIONS: &[Deviation] = &[
         reason: "a key pair is retired or sealed anew, never another one",
     },
     Deviation {
+        relation: "sync.blobs",
+        rights: Rights { update: Columns::Only(&["chunks", "stored_at", "gone_at"]), delete: true, ..WRITE },
+        reason: "a file grows, is whole, is given up, and is forgotten once its objects are deleted",
+    },
+    Deviation {
         relation: "sync.receipts",
         rights: Rights { update: Columns::Only(&["purged_at", "received_at", "how"]), ..WRITE },
         reason: "what a device was asked stays; its answer is filled in",

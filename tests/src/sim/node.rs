@@ -12,6 +12,7 @@ use neonpro_server::actor::Actor;
 use neonpro_server::admission::{Admission, AdmissionConfig, BATCH_WAIT_MAX};
 use neonpro_server::audit::Notary;
 use neonpro_server::authority;
+use neonpro_server::blobs::Blobs;
 use neonpro_server::demo::{DemoClinic, DemoNetwork, DemoSize};
 use neonpro_server::jobs;
 use neonpro_server::state::AppState;
@@ -61,6 +62,7 @@ pub struct Node {
     /// The server's time.
     pub time: Time,
     state: Option<AppState>,
+    blobs: Blobs,
     notary: Arc<Notary>,
     stop: watch::Sender<bool>,
     backup: Option<String>,
@@ -86,6 +88,7 @@ impl Node {
             network,
             time: Time::default(),
             notary: Arc::new(Notary::open(&Notary::key_in(dir)).unwrap()),
+            blobs: Blobs::in_folder(&dir.join("files")).unwrap(),
             state: None,
             stop: watch::Sender::new(false),
             backup: None,
@@ -144,7 +147,15 @@ impl Node {
         let admission = Admission::new(workers, Arc::clone(&metrics));
         let (clock, notary) = (self.time.clock(), Arc::clone(&self.notary));
         let store = self.database.store.clone();
-        self.state = Some(AppState::new(store, metrics, notary, admission, clock, self.stop.subscribe()));
+        self.state = Some(AppState::new(
+            store,
+            metrics,
+            notary,
+            admission,
+            self.blobs.clone(),
+            clock,
+            self.stop.subscribe(),
+        ));
     }
 
     /// As the notification of a commit does: a device's authority is looked at again.

@@ -5,6 +5,7 @@ use neonpro_contract::catalogue::Role;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::wire::{Ack, ByeCode, Frame, Push};
 use neonpro_server::authority::{revoke, set_membership, set_people};
+use neonpro_server::blobs::Blobs;
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
@@ -157,7 +158,9 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let store = fleet.database.open_again().await;
     let notary = Arc::clone(&fleet.server.state.notary);
-    let node = Server::over(Database::over(store), tls, listen, notary, admission_workers()).await.unwrap();
+    let blobs = Blobs::in_folder(&dir.path().join("files")).unwrap();
+    let node =
+        Server::over(Database::over(store), tls, listen, notary, admission_workers(), blobs).await.unwrap();
     let device = enrolled(&fleet).await;
     let head = head(&fleet).await;
     let mut here = session(fleet.server.address, &device, head, 1 << 20).await;

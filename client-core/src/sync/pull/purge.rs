@@ -59,6 +59,10 @@ impl Replica {
     pub(crate) fn finish_purges(&self) -> Result<bool, ReplicaError> {
         let store = &self.inner.store;
         let last = store.read(|conn| receipts::find_last_unpurged(conn))?;
+        // Files of what was withdrawn go before anybody is told that it is gone.
+        if last.is_some() {
+            self.sweep_blobs()?;
+        }
         if !store.checkpoint()? {
             return Ok(false);
         }

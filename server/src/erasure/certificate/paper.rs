@@ -57,6 +57,7 @@ fn erased(certificate: &Certificate) -> Vec<Block> {
             ("Chaves destruídas", counts.keys),
             ("Documentos", counts.documents),
             ("Registros", counts.records),
+            ("Arquivos (fotografias, documentos)", counts.files),
             ("Alterações do histórico", counts.changes),
             ("Pendências e anotações", counts.items),
             ("Cópias em outras clínicas", counts.copies),
