@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 const CSS: &str = include_str!("../assets/tablet.css");
 const SCRIPT: &str = include_str!("../assets/tablet.js");
+const COMPARE: &str = include_str!("../assets/compare.js");
 const LOCK: &str = include_str!("../assets/lock.js");
 /// htmx 2.0.11, unchanged; its licence (0BSD) stands beside it.
 const HTMX: &str = include_str!("../assets/htmx.min.js");
@@ -16,6 +17,7 @@ pub async fn show(Path(name): Path<String>) -> Response {
     let (kind, content) = match name.as_str() {
         "tablet.css" => ("text/css; charset=utf-8", CSS),
         "tablet.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "compare.js" => ("text/javascript; charset=utf-8", COMPARE),
         "lock.js" => ("text/javascript; charset=utf-8", LOCK),
         "htmx.js" => ("text/javascript; charset=utf-8", HTMX),
         "neonpro.svg" => ("image/svg+xml", ICON),

@@ -14,6 +14,7 @@ pub mod key_file;
 pub mod lock;
 pub mod opening;
 pub mod output;
+pub mod picture;
 pub mod pin;
 pub mod read;
 pub mod report;

@@ -10,6 +10,7 @@ pub mod care;
 pub mod kept;
 pub mod name;
 pub mod patients;
+pub mod photos;
 pub mod scope;
 pub mod sync;
 

@@ -22,6 +22,8 @@ pub fn status(status: &Status, identity: &Identity) -> Json {
         "last_confirmed_at": status.last_confirmed_at.map(|at| instant_text(at.0)),
         "waiting_edits": status.waiting.edits,
         "waiting_records": status.waiting.records,
+        "waiting_files": status.waiting.files,
+        "waiting_file_bytes": status.waiting.file_bytes,
         "needs_attention": status.needs_attention,
         "connection": connection(&status.connection),
         "caught_up": matches!(status.connection, Connection::Live { caught_up: true }),

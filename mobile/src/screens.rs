@@ -10,6 +10,7 @@ pub mod frame;
 pub mod patient;
 pub mod patients;
 pub mod person;
+pub mod photo;
 pub mod session;
 pub mod sync;
 pub mod today;
@@ -22,6 +23,9 @@ use axum::routing::{get, post};
 /// Bytes of a posted form: two long texts, three times over for percent-encoding.
 pub(crate) const FORM_BYTES_MAX: usize = 8 * neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
 
+/// Bytes of a posted form with a picked file: what a camera writes, before it is made smaller.
+const PICKED_BYTES_MAX: usize = 4 * neonpro_contract::limits::BLOB_BYTES_MAX;
+
 /// Every route behind the door.
 pub fn routes() -> Router<App> {
     Router::new()
@@ -33,6 +37,14 @@ pub fn routes() -> Router<App> {
         .route("/pacientes/{id}/notas", post(patient::health::save_notes))
         .route("/pacientes/{id}/consentimentos", post(patient::consents::record))
         .route("/pacientes/{id}/planos", post(patient::plans::create))
+        .route(
+            "/pacientes/{id}/fotos",
+            get(patient::photos::show)
+                .post(patient::photos::create)
+                .layer(DefaultBodyLimit::max(PICKED_BYTES_MAX)),
+        )
+        .route("/fotos/{address}", get(photo::show))
+        .route("/fotos/{address}/mini", get(photo::mini))
         .route("/pacientes/{id}/sessoes/nova", get(session::new))
         .route("/pacientes/{id}/sessoes", post(session::create))
         .route("/sessoes/{id}", get(session::show).post(session::save))

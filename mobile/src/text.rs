@@ -9,6 +9,7 @@ pub mod gone;
 pub mod lock;
 pub mod locked;
 pub mod patient;
+pub mod photos;
 pub mod scope;
 pub mod status;
 
@@ -67,6 +68,7 @@ pub fn notice(code: &str) -> Option<&'static str> {
         "agendamento_escopo" => {
             "Agendamento salvo neste tablet, mas o servidor não vai aceitá-lo: o ato está fora do escopo deste profissional."
         }
+        "foto" => "Foto guardada neste tablet. O envio acontece sozinho, depois dos registros.",
         "plano" => "Plano salvo neste tablet. O envio acontece sozinho.",
         "consentimento" => "Consentimento registrado neste tablet. O envio acontece sozinho.",
         "retirada" => "Retirada registrada neste tablet. O envio acontece sozinho.",

@@ -200,8 +200,9 @@ impl Strip {
         let (tone, connection) = connection_words(&status.connection);
         Ok(Self {
             confirmed: confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned()),
-            waiting: text::records(status.waiting.records),
-            waiting_long: status.waiting.records > 0 && now_us.saturating_sub(waits_since) > WAITING_LONG_US,
+            waiting: text::status::waiting(&status.waiting),
+            waiting_long: status.waiting.records.saturating_add(status.waiting.files) > 0
+                && now_us.saturating_sub(waits_since) > WAITING_LONG_US,
             attention: status.needs_attention,
             tone,
             connection,

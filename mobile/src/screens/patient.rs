@@ -7,6 +7,7 @@ pub mod consents;
 pub mod health;
 pub mod identity;
 pub mod new;
+pub mod photos;
 pub mod plans;
 
 use super::frame::{Frame, Page, Tab};
@@ -16,6 +17,7 @@ use crate::forms::{Posted, Problems};
 use crate::read::agenda::{AppointmentView, list_of_patient};
 use crate::read::badge::Badge;
 use crate::read::care::{PlanView, list_plans};
+use crate::read::photos::{PhotoView, list_photos};
 use crate::read::{Record, find_record, patients, sync, zone};
 use crate::text;
 use crate::visit::Visit;
@@ -66,6 +68,7 @@ struct PatientPage {
     consents: Vec<ConsentView>,
     appointments: Vec<AppointmentView>,
     plans: Option<Vec<PlanView>>,
+    photos: Option<Vec<PhotoView>>,
     plan_title: crate::forms::input::Input,
     care_warning: Option<&'static str>,
 }
@@ -116,7 +119,7 @@ fn draw(
     let clinical = replica.identity().audience == Audience::Clinical;
     let name = crate::read::text(&record, "name").to_owned();
     let frame = Frame::load(replica, visit, now_us, &name, Tab::Patients)?
-        .live("#cabecalho,#alergias-barra,#agendamentos,#saude,#consentimentos,#planos")
+        .live("#cabecalho,#alergias-barra,#agendamentos,#saude,#consentimentos,#planos,#fotos")
         .open_record(&revision(&record), seen)
         .problem(typed.problem);
     let page = PatientPage {
@@ -128,12 +131,21 @@ fn draw(
         consents: consents::list(replica, zone, &id, typed.consent.as_ref())?,
         appointments: list_of_patient(replica, zone, &id)?,
         plans: if clinical { Some(list_plans(replica, zone, &id)?) } else { None },
+        photos: if clinical { Some(latest(list_photos(replica, zone, &id)?)) } else { None },
         plan_title: plans::input(typed.plan.as_ref()),
         care_warning: consents::care_warning(replica, &id)?,
         name,
         id,
     };
     super::frame::page(&page)
+}
+
+/// Photographs the card shows.
+const PHOTOS_SHOWN: usize = 4;
+
+fn latest(mut photos: Vec<PhotoView>) -> Vec<PhotoView> {
+    photos.truncate(PHOTOS_SHOWN);
+    photos
 }
 
 /// A mark of what the page's forms show.

@@ -93,7 +93,7 @@ fn draw(
         attention: list_attention(replica, zone, now_us)?,
         conflicts: list_conflicts(replica, zone)?,
         waiting: list_waiting(replica)?,
-        waiting_text: text::records(status.waiting.records),
+        waiting_text: text::status::waiting(&status.waiting),
     };
     super::frame::page(&page)
 }
@@ -104,7 +104,7 @@ fn facts(replica: &Replica, status: &Status, zone: Zone, now_us: i64, storage: O
     let fact = |label, value| Fact { label, value };
     vec![
         fact(text::status::CONFIRMED, confirmed.unwrap_or_else(|| text::status::CONFIRMED_NEVER.to_owned())),
-        fact(text::status::WAITING, text::records(status.waiting.records)),
+        fact(text::status::WAITING, text::status::waiting(&status.waiting)),
         fact(text::status::ATTENTION, status.needs_attention.to_string()),
         fact(text::status::DEVICE, replica.identity().name),
         fact(text::status::STORAGE, storage),

@@ -1,5 +1,7 @@
 //! Words of the sync status: the three facts, the connection, the state of a record.
 
+use neonpro_client_core::Waiting;
+
 /// First fact.
 pub const CONFIRMED: &str = "Confirmado pelo servidor";
 /// The server has confirmed nothing yet.
@@ -116,4 +118,17 @@ pub fn clock_off(by_ms: i64) -> String {
 #[must_use]
 pub fn progress(done: u64, total: u64) -> String {
     format!("{} de {total} registros", done.min(total))
+}
+
+/// The second fact: `2 registros`, `1 registro, 3 fotos ou arquivos (4,2 MB)`.
+#[must_use]
+pub fn waiting(waiting: &Waiting) -> String {
+    let records = super::records(waiting.records);
+    if waiting.files == 0 {
+        return records;
+    }
+    let files = super::plural(waiting.files, "foto ou arquivo", "fotos ou arquivos");
+    // Tenths of a megabyte, rounded up: nothing waits with 0,0 MB.
+    let tenths = waiting.file_bytes.div_ceil(100_000);
+    format!("{records}, {files} ({},{} MB)", tenths / 10, tenths % 10)
 }

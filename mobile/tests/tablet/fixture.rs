@@ -57,6 +57,7 @@ pub struct Answer {
     pub location: String,
     pub cookies: Vec<String>,
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Tablet {
@@ -114,6 +115,32 @@ impl Tablet {
         self.post_as(Some(doctor()), path, fields).await
     }
 
+    /// A form with a picked file, as a browser sends it.
+    pub async fn post_file(
+        &self,
+        author: Option<AuthorId>,
+        path: &str,
+        fields: &[(&str, &str)],
+        file: &[u8],
+    ) -> Answer {
+        let mut body = Vec::new();
+        for (name, value) in fields {
+            body.extend_from_slice(
+                format!("--limite\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .as_bytes(),
+            );
+        }
+        let head = "--limite\r\ncontent-disposition: form-data; name=\"foto\"; filename=\"a.jpg\"\r\n\r\n";
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(file);
+        body.extend_from_slice(b"\r\n--limite--\r\n");
+        let request = self
+            .request("POST", path, author)
+            .header(ORIGIN, format!("http://{ADDRESS}"))
+            .header("content-type", "multipart/form-data; boundary=limite");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
     fn request(&self, method: &str, path: &str, author: Option<AuthorId>) -> axum::http::request::Builder {
         let author = author.map(|author| format!("; neonpro_key_4000_autor={author}")).unwrap_or_default();
         Request::builder()
@@ -130,8 +157,10 @@ impl Tablet {
         let location = header(LOCATION).next().unwrap_or_default();
         let cookies = header(axum::http::header::SET_COOKIE).collect();
         let status = response.status();
-        let body = to_bytes(response.into_body(), 4 << 20).await.unwrap();
-        Answer { status, location, cookies, body: String::from_utf8(body.to_vec()).unwrap() }
+        let bytes = to_bytes(response.into_body(), 4 << 20).await.unwrap().to_vec();
+        // A picture is no text.
+        let body = String::from_utf8_lossy(&bytes).into_owned();
+        Answer { status, location, cookies, body, bytes }
     }
 
     /// Runs SQL on the file itself while the replica is closed: the state a server would have left behind.

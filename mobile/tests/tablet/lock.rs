@@ -85,7 +85,13 @@ impl Case {
         let cookies = header(axum::http::header::SET_COOKIE).collect();
         let status = response.status();
         let body = to_bytes(response.into_body(), 4 << 20).await.unwrap();
-        Answer { status, location, cookies, body: String::from_utf8(body.to_vec()).unwrap() }
+        Answer {
+            status,
+            location,
+            cookies,
+            body: String::from_utf8_lossy(&body).into_owned(),
+            bytes: body.to_vec(),
+        }
     }
 }
 

@@ -25,6 +25,9 @@ mod edits;
 mod attention;
 
 #[cfg(test)]
+mod photos;
+
+#[cfg(test)]
 mod script;
 
 #[cfg(test)]

@@ -93,6 +93,15 @@ pub fn care_warning(replica: &Replica, patient: &str) -> Result<Option<&'static 
     })
 }
 
+/// What a person should know before a photograph is taken.
+///
+/// # Errors
+/// What the replica reports.
+pub fn photo_warning(replica: &Replica, patient: &str) -> Result<Option<&'static str>, ReplicaError> {
+    let granted = matches!(standing(replica, patient, Purpose::Photography)?, Standing::Granted { .. });
+    Ok((!granted).then_some(text::photos::NO_CONSENT))
+}
+
 /// Records a grant or a withdrawal.
 pub async fn record(
     State(app): State<App>,
