@@ -15,7 +15,7 @@ use neonpro_contract::blob::{Address, chunk_bytes, chunk_count};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::limits::{BLOB_BYTES_MAX, BLOB_CHUNK_BYTES};
 use neonpro_contract::time::US_PER_DAY;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -237,7 +237,6 @@ impl Replica {
         self.inner
             .store
             .write(|tx| addresses.iter().try_for_each(|address| blobs::purge(&tx.sql, address)))?;
-        crash::point("blob.after_purge");
         self.remove_files(addresses)
     }
 
@@ -251,8 +250,21 @@ impl Replica {
         Ok(())
     }
 
-    /// Files no record and no edit names any more leave the tablet; those that were never named have a day. Then files no row
-    /// knows, which a kill left behind.
+    /// Removes files no row knows, which a kill left behind; nobody can read them. Only while nothing is kept.
+    pub(crate) fn remove_unknown_files(&self) -> Result<(), ReplicaError> {
+        let store = &self.inner.store;
+        let Ok(entries) = folder(&store.path).read_dir() else { return Ok(()) };
+        let rows = store.read(|conn| blobs::list(conn))?;
+        let known: BTreeSet<String> = rows.iter().map(|row| row.address.hex()).collect();
+        for entry in entries.flatten() {
+            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Files no record and no edit names any more leave the tablet; those that were never named have a day.
     pub(crate) fn sweep_blobs(&self) -> Result<(), ReplicaError> {
         let store = &self.inner.store;
         let day_ago = self.inner.clock.now_us().saturating_sub(US_PER_DAY);

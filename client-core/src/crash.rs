@@ -29,8 +29,8 @@ pub const POINTS: &[&str] = &[
     "rows.after_commit",
 ];
 
-/// Every point of keeping a file and of throwing one away.
-pub const BLOB_POINTS: &[&str] = &["blob.after_file", "blob.after_row", "blob.after_purge"];
+/// Every point of keeping a file.
+pub const BLOB_POINTS: &[&str] = &["blob.after_file", "blob.after_row"];
 
 /// Every point of a change of the key, in order.
 pub const REKEY_POINTS: &[&str] = &[

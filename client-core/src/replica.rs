@@ -79,7 +79,11 @@ impl Replica {
     /// No file, a key that does not fit, a file that is open elsewhere, damaged or of a newer app.
     pub fn open(path: impl AsRef<Path>, key: ReplicaKey, clock: Clock) -> Result<Self, ReplicaError> {
         let store = Store::open(path.as_ref(), &key, clock.random(), clock.now_us())?;
-        Ok(Self::assemble(store, clock))
+        let replica = Self::assemble(store, clock);
+        if let Err(error) = replica.remove_unknown_files() {
+            tracing::warn!(code = error.code(), "files that a kill left behind were not removed");
+        }
+        Ok(replica)
     }
 
     fn assemble(store: Store, clock: Clock) -> Self {

@@ -5,6 +5,7 @@
 
 mod commands;
 mod edits;
+mod files;
 pub mod lines;
 pub mod refusal;
 pub mod request;

@@ -13,7 +13,9 @@ mod crashes {
     mod keys;
 }
 
-use neonpro_client_core::{CRASH_POINTS, Clock, REKEY_POINTS, Replica, ReplicaError, ReplicaKey, enrol};
+use neonpro_client_core::{
+    BLOB_POINTS, CRASH_POINTS, Clock, REKEY_POINTS, Replica, ReplicaError, ReplicaKey, enrol,
+};
 use neonpro_contract::catalogue::Role;
 use neonpro_contract::permissions::Audience;
 use neonpro_contract::value::Value;
@@ -182,4 +184,33 @@ async fn a_tablet_killed_at_any_step_of_a_change_of_its_key_opens_again_and_the_
         assert_eq!(left, keys.key.as_slice(), "{point}: the file holds the new key alone");
     }
     fleet.stop().await;
+}
+
+/// Killed between a file and the row that knows it: what was acknowledged is there, what was not leaves nothing behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tablet_killed_while_it_keeps_a_photograph_has_it_whole_or_not_at_all() {
+    let fleet = Fleet::start().await;
+    for point in BLOB_POINTS {
+        let dir = TempDir::new().unwrap();
+        let (path, picked) = (dir.path().join("t.replica"), dir.path().join("picked.pdf"));
+        std::fs::write(&picked, b"%PDF-1.7\n1 0 obj\nfoto\n%%EOF\n").unwrap();
+        let ticket = fleet.ticket(fleet.clinic(0).id, Audience::Clinical).await;
+        let mut first = ScriptProcess::start(&path, Some(*point));
+        ok(first.ask(&json!({"id": 1, "do": "enrol", "ticket": ticket, "name": "t"})));
+        assert!(
+            first.ask(&json!({"id": 2, "do": "keep_file", "path": picked})).is_none(),
+            "{point} was not reached"
+        );
+        drop(first);
+        let mut second = ScriptProcess::start(&path, None);
+        let files = || std::fs::read_dir(format!("{}.blobs", path.display())).unwrap().count();
+        ok(second.ask(&json!({"id": 1, "do": "status"})));
+        assert_eq!(files(), usize::from(*point == "blob.after_row"), "{point}");
+        let kept = ok(second.ask(&json!({"id": 2, "do": "keep_file", "path": picked})));
+        assert_eq!(files(), 1, "{point}");
+        let to = dir.path().join("fetched.pdf");
+        ok(second.ask(&json!({"id": 3, "do": "fetch_file", "address": kept["address"], "to": to})));
+        assert_eq!(std::fs::read(&to).unwrap(), std::fs::read(&picked).unwrap(), "{point}");
+        ok(second.ask(&json!({"id": 4, "do": "quit"})));
+    }
 }

@@ -87,7 +87,8 @@ fn view(
         _ => (words::photos::COMING, ""),
     };
     let here = known.is_some_and(|blob| blob.here);
-    Ok(Some(PhotoView { hex: address.hex(), caption, day: zone.date(at), here, state, tone, at }))
+    let day = format!("{} {}", zone.date(at), zone.time(at));
+    Ok(Some(PhotoView { hex: address.hex(), caption, day, here, state, tone, at }))
 }
 
 /// Where a new photograph may go: on its own, or before or after a session that is not closed.
@@ -103,7 +104,7 @@ pub fn list_places(replica: &Replica, zone: Zone, patient: &str) -> Result<Vec<C
         let day = super::number(row, "session_date").map(|at| zone.date(at)).unwrap_or_default();
         for (when, name) in [("antes", words::photos::BEFORE), ("depois", words::photos::AFTER)] {
             let place = format!("{when}:{}", text(row, "id"));
-            places.push(Choice::new(&place, &words::photos::session(name, number, &day)));
+            places.push(Choice::new(place, words::photos::session(name, number, &day)));
         }
     }
     Ok(places)

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::edits;
+use super::files;
 use super::refusal::Refusal;
 use super::request::Command;
 use super::tablet::Tablet;
@@ -50,6 +51,10 @@ pub(super) async fn perform(tablet: &mut Tablet, command: Command) -> Answer {
         Command::Consent { patient } => tablet.work(move |replica| consent(replica, patient)).await,
         Command::Digest {} => {
             tablet.work(|replica| Ok(one("digest", json!(format!("{:032x}", replica.digest()?.0))))).await
+        }
+        Command::KeepFile { path } => tablet.work(move |replica| files::keep(replica, &path)).await,
+        Command::FetchFile { address, to } => {
+            tablet.work(move |replica| files::fetch(replica, &address, &to)).await
         }
         Command::Wait { until, timeout_ms } => wait::until(tablet, until, timeout_ms).await,
         Command::Watch { tables } => watch(tablet, &tables).await,

@@ -53,6 +53,12 @@ impl Refusal {
         Self::new("timed_out", message)
     }
 
+    /// A file beside the replica could not be read or written.
+    #[must_use]
+    pub fn file(error: &std::io::Error) -> Self {
+        Self::new("file_failed", format!("The file could not be read or written: {error}. Check its path."))
+    }
+
     /// A thread ended early.
     #[must_use]
     pub fn interrupted() -> Self {

@@ -7,6 +7,7 @@ use neonpro_contract::edit::FieldOp;
 use neonpro_contract::ids::{AuthorId, EditId, RecordId};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
+use std::path::PathBuf;
 
 /// How long `sync` and `wait` take at most unless told otherwise, ms.
 pub const TIMEOUT_MS_DEFAULT: u64 = 30_000;
@@ -119,6 +120,18 @@ pub enum Command {
     },
     /// The digest of everything this tablet holds.
     Digest {},
+    /// Keep a picture or a PDF, so that an edit may name it.
+    KeepFile {
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// Write a file that is here into a new file.
+    FetchFile {
+        /// Its address.
+        address: String,
+        /// Where to.
+        to: PathBuf,
+    },
     /// Wait for a state.
     Wait {
         /// For which.
