@@ -5,9 +5,11 @@
 //! erases ([`crate::erasure`] does).
 
 pub mod clocks;
+mod files;
 mod paper;
 mod statement;
 
+pub use files::{FilesError, write_files};
 pub use paper::paper;
 pub use statement::{Extent, statement};
 

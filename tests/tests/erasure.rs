@@ -14,6 +14,7 @@
 )]
 
 use neonpro_client_core::{Clock, Draft, ReplicaKey, SyncOptions, enrol};
+use neonpro_contract::blob::Address;
 use neonpro_contract::catalogue::{Field, Format, PatientLink, Purpose, Role, Table, table};
 use neonpro_contract::ids::{AuthorId, ClinicId, PatientId, RecordId};
 use neonpro_contract::permissions::{Audience, purpose};
@@ -96,6 +97,8 @@ struct Aviary {
     patients: Vec<RecordId>,
     canaries: Canaries,
     chance: Chance,
+    /// The photograph of every patient, as a file.
+    files: HashMap<RecordId, Vec<u8>>,
 }
 
 impl Aviary {
@@ -119,6 +122,7 @@ impl Aviary {
             patients: Vec::new(),
             canaries: Canaries::default(),
             chance: Chance(seed),
+            files: HashMap::new(),
         };
         let batch = aviary.dressed(home.batch.records());
         network.clinics.push(DemoClinic { batch, ..home });
@@ -190,8 +194,10 @@ impl Aviary {
         dressed
     }
 
+    /// A photograph, and the consent to it.
     fn photographed(&mut self, patient: RecordId) -> [LoadRecord; 2] {
         let canary = self.canaries.of(patient, Purpose::Photography, &mut self.chance).to_owned();
+        let file = format!("%PDF-1.7 {canary} %%EOF").into_bytes();
         let text = |text: &str| Value::Text(text.to_owned());
         let consent = [
             ("patient_id", Value::Uuid(patient.0)),
@@ -203,8 +209,9 @@ impl Aviary {
             ("document_type", text("photo")),
             ("title", text(&canary)),
             ("description", text(&canary)),
-            ("file_url", text(&format!("blob:{canary}"))),
+            ("file_url", text(&Address::of(&file).to_string())),
         ];
+        self.files.insert(patient, file);
         [made("data_consent_records", &consent), made("patient_documents", &photo)]
     }
 
@@ -326,6 +333,18 @@ async fn what_was_erased_is_in_no_byte_anybody_has() {
     println!("seed {seed} (NEONPRO_SEED={seed} repeats it)");
     let mut aviary = Aviary::open(seed).await;
     let mut tablets = [aviary.tablet("a").await, aviary.tablet("b").await];
+    for patient in aviary.patients.iter().take(PATIENTS) {
+        tablets[0].replica.put_blob(&aviary.files[patient], None).unwrap();
+    }
+    for tablet in &tablets {
+        let all = async || {
+            let here =
+                aviary.patients.iter().take(PATIENTS).map(|patient| Address::of(&aviary.files[patient]));
+            here.into_iter()
+                .all(|file| tablet.replica.blob_state(&file).unwrap().is_some_and(|blob| blob.custody))
+        };
+        eventually("every file is everywhere", all).await;
+    }
     let (mut erasable, mut erased) = (Vec::new(), BTreeMap::new());
     let (mut backup, mut after_backup) = (None, 0);
     for round in 0..ROUNDS {
@@ -361,6 +380,7 @@ async fn what_was_erased_is_in_no_byte_anybody_has() {
     let log = std::fs::read(aviary.dir.path().join("server.log")).unwrap();
     assert!(!log.is_empty() && !log.windows(MARK.len()).any(|window| window == MARK.as_bytes()));
     nothing_opens(&aviary, &erased).await;
+    no_file_opens(&aviary, &erased).await;
     // Yesterday's backup comes to life: what it still had is erased before anybody is served.
     let Aviary { dir, mut server, database, .. } = aviary;
     database.close().await.unwrap();
@@ -372,6 +392,7 @@ async fn what_was_erased_is_in_no_byte_anybody_has() {
     let database = attach(&dir).await;
     let aviary = Aviary { dir, server, database, ..aviary };
     nothing_opens(&aviary, &erased).await;
+    no_file_opens(&aviary, &erased).await;
     let Aviary { database, .. } = aviary;
     database.close().await.unwrap();
 }
@@ -391,6 +412,14 @@ async fn confirmed(aviary: &Aviary, erased: &Erased) {
 }
 
 fn tablets_hold_nothing(aviary: &Aviary, tablets: &[Tablet; 2], erased: &Erased) {
+    for (tablet, patient) in
+        tablets.iter().flat_map(|tablet| erased.keys().map(move |patient| (tablet, patient)))
+    {
+        let file = Address::of(&aviary.files[patient]);
+        assert_eq!(tablet.replica.blob_state(&file).unwrap(), None, "{patient}");
+        let kept = PathBuf::from(format!("{}.blobs", tablet.path().display())).join(file.hex());
+        assert!(!kept.exists(), "{patient}");
+    }
     let kept = aviary.patients.iter().find(|patient| !erased.contains_key(patient)).unwrap();
     let known = &aviary.canaries.0[&(*kept, Purpose::Operation)];
     for tablet in tablets {
@@ -402,6 +431,16 @@ fn tablets_hold_nothing(aviary: &Aviary, tablets: &[Tablet; 2], erased: &Erased)
             assert!(!holds(tablet.path(), &KEY, tail), "{canary} in {}", tablet.path().display());
         }
     }
+}
+
+/// No file of theirs is given out; of everybody else it is.
+async fn no_file_opens(aviary: &Aviary, erased: &Erased) {
+    let mut scoped = aviary.database.store.begin(&Actor::system(aviary.clinic)).await.unwrap();
+    for patient in aviary.patients.iter().take(PATIENTS) {
+        let files = scoped.list_blobs_of_patient(PatientId(patient.0)).await.unwrap();
+        assert_eq!(files.len(), usize::from(!erased.contains_key(patient)), "{patient}");
+    }
+    scoped.rollback().await.unwrap();
 }
 
 /// With every key there is, nothing of what was erased opens, and what stays verifies.

@@ -80,6 +80,12 @@ pub(crate) fn upsert(conn: &Connection, row: &BlobRow) -> Result<(), ReplicaErro
     Ok(())
 }
 
+/// Nothing is known of what the server has any more.
+pub(crate) fn forget_custody(conn: &Connection) -> Result<(), ReplicaError> {
+    conn.execute("UPDATE sync_blob SET custody = 0 WHERE custody", [])?;
+    Ok(())
+}
+
 pub(crate) fn put_thumb(conn: &Connection, address: &Address, thumb: &[u8]) -> Result<(), ReplicaError> {
     conn.prepare_cached("UPDATE sync_blob SET thumb = ?2 WHERE address = ?1")?
         .execute(params![address.0, thumb])?;

@@ -6,7 +6,7 @@ use crate::project::table_of;
 use crate::replica::Replica;
 use crate::store::intents::State;
 use crate::store::meta::Bootstrap;
-use crate::store::{Tx, checkpoints, intents, outbox, reads, receipts, records, schema};
+use crate::store::{Tx, blobs, checkpoints, intents, outbox, reads, receipts, records, schema};
 use crate::watch::STATUS;
 use neonpro_contract::catalogue::{CATALOGUE_VERSION, Kind, Scope, TABLES};
 use neonpro_contract::digest::Digest;
@@ -137,6 +137,8 @@ fn open(tx: &mut Tx<'_>, welcome: &Welcome, round_trip_us: i64, now_us: i64) -> 
         intents::requeue_accepted(&tx.sql, kept_since)?;
         forget_numbers(tx)?;
         forget_derived(tx)?;
+        // A restored server may lack what came since its backup: it is asked about every file again.
+        blobs::forget_custody(&tx.sql)?;
         start_over(tx, true)?;
     }
     if tx.meta.cursor < 0 {

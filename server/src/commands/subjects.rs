@@ -4,8 +4,9 @@ use super::output;
 use clap::{Args, Subcommand};
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId, PatientId};
 use neonpro_server::actor::Actor;
+use neonpro_server::blobs::Blobs;
 use neonpro_server::clock;
-use neonpro_server::config::DatabaseArgs;
+use neonpro_server::config::{DatabaseArgs, FilesArgs};
 use neonpro_server::subjects::{self, Extent, RequestKind};
 use serde_json::json;
 use std::error::Error;
@@ -20,6 +21,8 @@ const LIST_MAX: i64 = 1_000;
 pub(crate) struct SubjectArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+    #[command(flatten)]
+    files: FilesArgs,
     /// The clinic's id.
     #[arg(long)]
     clinic: ClinicId,
@@ -76,6 +79,9 @@ enum SubjectCommand {
         /// Write it as a PDF for the patient, too.
         #[arg(long, value_name = "FILE")]
         pdf: Option<PathBuf>,
+        /// Write the patient's photographs and documents into this new folder, too.
+        #[arg(long, value_name = "FOLDER")]
+        files_to: Option<PathBuf>,
     },
 }
 
@@ -150,12 +156,16 @@ pub(crate) async fn run(args: SubjectArgs) -> Result<(), Box<dyn Error>> {
             }
             scoped.rollback().await?;
         }
-        SubjectCommand::Statement { patient, full, by, pdf } => {
+        SubjectCommand::Statement { patient, full, by, pdf, files_to } => {
             let extent = if full { Extent::Full } else { Extent::Simplified };
             let told = subjects::statement(store, clinic, patient, extent, by, now).await?;
             if let Some(file) = pdf {
                 let name = store.load_clinic_name(clinic).await?;
                 output::file(&file, &subjects::paper(&told, &name, now).pdf()?)?;
+            }
+            if let Some(folder) = files_to {
+                let blobs = Blobs::in_folder(&args.files.folder(&args.database).await?)?;
+                subjects::write_files(store, &blobs, clinic, patient, (&folder, by), now).await?;
             }
             output::line(&told.to_string());
         }

@@ -200,6 +200,34 @@ impl Scoped {
         Ok(gone.rows_affected())
     }
 
+    /// Files of a patient that are here whole, with their addresses.
+    ///
+    /// # Errors
+    /// A database failure.
+    pub async fn list_blobs_of_patient(
+        &mut self,
+        patient: PatientId,
+    ) -> StoreResult<Vec<(Address, BlobRow)>> {
+        let clinic = self.actor().clinic().0;
+        let sql = format!(
+            "select {COLUMNS}, address from sync.blobs where clinic_id = $1 and patient_id = $2 \
+             and stored_at is not null and gone_at is null order by begun_at, id"
+        );
+        let rows = sqlx_core::query::query(sqlx_core::sql_str::AssertSqlSafe(sql))
+            .bind(clinic)
+            .bind(patient.0)
+            .fetch_all(self.connection())
+            .await
+            .map_err(StoreError::during("listing a patient's files"))?;
+        let unreadable = || StoreError::Unreadable("sync.blobs");
+        rows.iter()
+            .map(|row| {
+                let address: Vec<u8> = row.try_get(4).map_err(|_| unreadable())?;
+                Ok((Address(address.try_into().map_err(|_| unreadable())?), decode(row)?))
+            })
+            .collect()
+    }
+
     /// Gives up uploads that were begun before an instant and never finished; how many.
     ///
     /// # Errors

@@ -14,10 +14,12 @@ use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::erasure::ledger::Ledger;
 use neonpro_server::erasure::{self, Request};
 use neonpro_server::jobs::sweep_blobs;
+use neonpro_server::subjects::write_files;
 use neonpro_tests::device::Device;
 use neonpro_tests::fleet::{Fleet, Tablet, eventually};
 use neonpro_tests::http::{Answer, ask};
 use serde_json::json;
+use sqlx_core::executor::Executor as _;
 use std::path::{Path, PathBuf};
 
 /// A file of some chunks whose bytes are found again wherever they lie open.
@@ -99,7 +101,7 @@ impl Caller<'_> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photograph_taken_without_a_network_reaches_the_other_tablet_after_its_record() {
     let fleet = Fleet::start().await;
-    let (mut a, mut b) = (synced(&fleet, "a").await, synced(&fleet, "b").await);
+    let (mut a, b) = (synced(&fleet, "a").await, synced(&fleet, "b").await);
     let patient = consenting(&fleet, &mut a).await;
     a.offline();
     let bytes = picture(1);
@@ -114,10 +116,22 @@ async fn a_photograph_taken_without_a_network_reaches_the_other_tablet_after_its
     arrives(&b, &address).await;
     assert_eq!(b.replica.read_blob(&address).unwrap().unwrap().as_slice(), bytes);
     assert!(b.replica.row("patient_documents", document.record).unwrap().is_some());
-    // Nothing of it lies open on the server.
+    // Nothing of it lies open on the server, nor in any file of a tablet.
     let (files, open) = sealed(&fleet.files());
     assert!(files > 0 && !open);
-    b.quiet().await;
+    for tablet in [&a, &b] {
+        tablet.replica.checkpoint().unwrap();
+    }
+    let (files, open) = sealed(fleet.files().parent().unwrap());
+    assert!(files > 8 && !open);
+    // The patient is handed it with the statement.
+    let folder = fleet.files().join("../entrega");
+    let (store, blobs) = (&fleet.database.store, &fleet.server.state.blobs);
+    let by = fleet.person(0, Role::Admin);
+    let written =
+        write_files(store, blobs, fleet.clinic(0).id, PatientId(patient.0), (&folder, by), now()).await;
+    assert_eq!(written.unwrap(), 1);
+    assert_eq!(std::fs::read(folder.join(format!("{}.jpg", address.hex()))).unwrap(), bytes);
 }
 
 /// How many files lie below a folder, and whether one of them can be read.
@@ -130,7 +144,9 @@ fn sealed(folder: &Path) -> (usize, bool) {
             } else {
                 count += 1;
                 let bytes = std::fs::read(entry.path()).unwrap();
-                open |= bytes.windows(9).any(|window| window == b"bem-te-vi");
+                open |= [&b"bem-te-vi"[..], b"Paciente Fotografada"]
+                    .iter()
+                    .any(|word| bytes.windows(word.len()).any(|window| window == *word));
             }
         }
     }
@@ -281,4 +297,29 @@ async fn an_erased_photograph_is_no_file_any_more_and_the_certificate_counts_it(
     assert_eq!(done.counts.unwrap().files, 1);
     assert_eq!(sweep_blobs(store, blobs, clinic, now()).await.unwrap(), 1);
     assert_eq!(sealed(&fleet.files()).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_server_is_given_the_photographs_it_lacks() {
+    let fleet = Fleet::start().await;
+    let mut a = synced(&fleet, "a").await;
+    let patient = consenting(&fleet, &mut a).await;
+    let (_, address) = photograph(&fleet, &a.replica, patient, &picture(6));
+    a.quiet().await;
+    eventually("the server has it", async || custody(&a.replica, &address).unwrap().custody).await;
+    a.offline();
+    // Yesterday's backup: the record was there, the file was not.
+    let mut admin = fleet.database.admin().await;
+    for sql in ["delete from sync.blobs", "update sync.server set epoch = gen_random_uuid()"] {
+        admin.execute(sql).await.unwrap();
+    }
+    a.online();
+    let stored = "select count(*) from sync.blobs where stored_at is not null";
+    eventually("the server has it again", async || {
+        let row = admin.fetch_one(stored).await.unwrap();
+        sqlx_core::row::Row::get::<i64, _>(&row, 0) == 1
+    })
+    .await;
+    a.quiet().await;
+    eventually("and the tablet knows", async || custody(&a.replica, &address).unwrap().custody).await;
 }
