@@ -11,6 +11,7 @@ use crate::error::ReplicaError;
 use crate::replica::Replica;
 use crate::store::blobs::{self, BlobRow};
 use crate::store::files::{beside, sync_folder};
+use crate::watch::STATUS;
 use neonpro_contract::blob::{Address, chunk_bytes, chunk_count};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::limits::{BLOB_BYTES_MAX, BLOB_CHUNK_BYTES};
@@ -72,6 +73,7 @@ impl Replica {
         let (custody, pruned, named) = (false, false, false);
         let added_at = self.inner.clock.now_us();
         store.write(|tx| {
+            tx.touch(STATUS);
             blobs::upsert(
                 &tx.sql,
                 &BlobRow { address, key, size, chunks, custody, pruned, named, added_at },
@@ -189,7 +191,10 @@ impl Replica {
     /// The server has a file.
     pub(crate) fn mark_custody(&self, address: &Address) -> Result<(), ReplicaError> {
         self.inner.store.write(|tx| match blobs::find(&tx.sql, address)? {
-            Some(row) => blobs::upsert(&tx.sql, &BlobRow { custody: true, ..row }),
+            Some(row) => {
+                tx.touch(STATUS);
+                blobs::upsert(&tx.sql, &BlobRow { custody: true, ..row })
+            }
             None => Ok(()),
         })
     }
@@ -221,7 +226,12 @@ impl Replica {
         file.sync_all()?;
         sync_folder(&path)?;
         let row = BlobRow { chunks: chunk.saturating_add(1), ..row };
-        store.write_refetchable(|tx| blobs::upsert(&tx.sql, &row))?;
+        store.write_refetchable(|tx| {
+            if row.is_whole() {
+                tx.touch(STATUS);
+            }
+            blobs::upsert(&tx.sql, &row)
+        })?;
         let genuine = match row.is_whole() {
             true => self.read_blob(address)?.is_some_and(|bytes| Address::of(&bytes) == *address),
             false => true,

@@ -13,6 +13,7 @@ use neonpro_contract::blob::{
     AT_HEADER, Address, Custody, DEVICE_HEADER, SIGNATURE_HEADER, SIZE_HEADER, chunk_count, path,
     request_bytes,
 };
+use neonpro_contract::catalogue::TABLES;
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::limits::BLOB_CHUNK_BYTES;
 use std::time::Duration;
@@ -44,6 +45,8 @@ enum Interrupted {
 /// Moves files whenever records are quiet, until the sync ends.
 pub(crate) async fn run(replica: Replica, mut state: watch::Receiver<SyncState>) {
     let mut pause = LOOK_AGAIN;
+    let names: Vec<&str> = naming_tables().collect();
+    let mut moved = replica.watch(&names);
     loop {
         match state.wait_for(|state| state.quiet || state.ended).await {
             Ok(state) if !state.ended => {}
@@ -59,9 +62,18 @@ pub(crate) async fn run(replica: Replica, mut state: watch::Receiver<SyncState>)
             }
         };
         let wait = if left { pause } else { LOOK_EVERY };
-        let changed = tokio::time::timeout(wait, state.changed()).await.is_ok();
-        pause = if changed || !left { LOOK_AGAIN } else { pause.saturating_mul(2).min(LOOK_EVERY) };
+        pause = if left { pause.saturating_mul(2).min(LOOK_EVERY) } else { LOOK_AGAIN };
+        tokio::select! {
+            _ = moved.changed() => pause = LOOK_AGAIN,
+            _ = state.wait_for(|state| state.ended) => return,
+            () = tokio::time::sleep(wait) => {}
+        }
     }
+}
+
+/// Tables whose records name files: where nothing of them changed, there is nothing to look for.
+fn naming_tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().filter(|table| table.columns().any(|field| field.blob)).map(|table| table.name)
 }
 
 /// One round.
