@@ -5,7 +5,7 @@ use neonpro_contract::edit::FieldOp;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::limits::LONG_TEXT_BYTES_MAX;
 use neonpro_contract::row::Row;
-use neonpro_contract::value::Value;
+use neonpro_contract::value::{Value, instant_text};
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_tests::device::{document, put};
 use neonpro_tests::world::World;
@@ -20,11 +20,12 @@ fn merge(field: &str, patch: Json) -> FieldOp {
     FieldOp::Merge { field: field.to_owned(), patch }
 }
 
-/// A session of the clinic, locked or open.
-fn session(world: &World, locked: bool) -> (Uuid, &'static Row) {
-    let sessions = world.clinic(0).batch.records().iter().filter(|record| {
-        record.table.name == "treatment_sessions" && record.row.get("locked_at").is_null() != locked
-    });
+/// An open session of the clinic.
+fn session(world: &World) -> (Uuid, &'static Row) {
+    let sessions =
+        world.clinic(0).batch.records().iter().filter(|record| {
+            record.table.name == "treatment_sessions" && record.row.get("locked_at").is_null()
+        });
     sessions.map(|record| (record.id.0, &record.row)).next().unwrap()
 }
 
@@ -33,7 +34,7 @@ async fn two_notes_that_are_too_long_together_are_both_kept_until_a_person_short
     let world = World::new().await;
     let clinic = world.clinic(0).id;
     let author = world.person(0, Role::Professional);
-    let (session, row) = session(&world, false);
+    let (session, row) = session(&world);
     let id = document("treatment_sessions", session, 0);
     let (mut a, mut b) = (world.device(clinic).await, world.device(clinic).await);
     a.open(id, row);
@@ -84,11 +85,20 @@ async fn an_addendum_to_a_locked_session_is_never_overwritten_or_hidden() {
     let world = World::new().await;
     let clinic = world.clinic(0).id;
     let author = world.person(0, Role::Professional);
-    let (session, row) = session(&world, true);
+    let (session, row) = session(&world);
     let id = document("treatment_sessions", session, 0);
-    let (mut a, mut b) = (world.device(clinic).await, world.device(clinic).await);
+    let mut a = world.device(clinic).await;
     a.open(id, row);
-    b.open(id, row);
+    let lock = vec![put("locked_at", json!(instant_text(now().0))), put("locked_by", json!(author))];
+    let lock = a.edit(author, &[(id, false, lock)]);
+    assert!(matches!(world.push(clinic, vec![lock.clone()]).await[0], Fate::Accepted { .. }));
+    let opened = async || {
+        let mut device = world.device(clinic).await;
+        device.open(id, row);
+        device.receive(&lock);
+        device
+    };
+    let (mut b, mut c, mut d) = (opened().await, opened().await, opened().await);
     let add = |device: &mut neonpro_tests::device::Device, ago: i64, patch: Json| {
         device.captured_at = Some(now().0 - ago);
         device.edit(author, &[(id, false, vec![merge("addenda", patch)])])
@@ -96,8 +106,6 @@ async fn an_addendum_to_a_locked_session_is_never_overwritten_or_hidden() {
     let first = add(&mut a, 2_000_000, json!({"1": "primeiro"}));
     // Written without seeing the first: once with a later clock, once with an earlier one.
     let over = add(&mut b, 1_000_000, json!({"1": "por cima"}));
-    let mut c = world.device(clinic).await;
-    c.open(id, row);
     let under = add(&mut c, 3_000_000, json!({"1": "por baixo"}));
     let own = add(&mut a, 0, json!({"1": null}));
     let locked = Fate::Quarantined { code: Code::RecordLocked };
@@ -106,8 +114,6 @@ async fn an_addendum_to_a_locked_session_is_never_overwritten_or_hidden() {
         world.push(clinic, vec![over, under, own]).await,
         vec![locked.clone(), locked.clone(), locked]
     );
-    let mut d = world.device(clinic).await;
-    d.open(id, row);
     let more = add(&mut d, 0, json!({"2": "segundo"}));
     assert!(matches!(world.push(clinic, vec![more]).await[0], Fate::Accepted { .. }));
     let after = world.row(clinic, "treatment_sessions", session).await.unwrap();
