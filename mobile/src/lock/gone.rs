@@ -43,7 +43,10 @@ impl Tablet {
     /// Wipes the tablet when its server says so, and tells the server; until the future is dropped.
     pub async fn watch_wipe(&self) {
         loop {
+            // Both before the question: what is said between it and the wait must not be missed.
             let mut turns = self.0.turns.subscribe();
+            let watch =
+                self.0.state.read().await.as_ref().map(|opened| opened.app.replica().watch(&[STATUS]));
             if let Err(error) = self.wipe_if_told().await {
                 tracing::error!(%error, source = ?std::error::Error::source(&error), "wiping failed; trying again");
                 tokio::time::sleep(TELL_AGAIN).await;
@@ -52,10 +55,9 @@ impl Tablet {
             if self.is_gone().await {
                 return self.tell_gone().await;
             }
-            let replica = self.0.state.read().await.as_ref().map(|opened| opened.app.replica().clone());
             let told = async {
-                match replica {
-                    Some(replica) => drop(replica.watch(&[STATUS]).changed().await),
+                match watch {
+                    Some(mut watch) => drop(watch.changed().await),
                     None => std::future::pending().await,
                 }
             };
