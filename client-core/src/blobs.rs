@@ -4,7 +4,7 @@
 //! the storage before the replica says so; a row that is deleted took the key of its file with it; an original leaves the
 //! tablet only after the server said that it has it.
 
-mod cipher;
+mod escrow;
 
 use crate::crash;
 use crate::error::ReplicaError;
@@ -12,10 +12,12 @@ use crate::replica::Replica;
 use crate::store::blobs::{self, BlobRow};
 use crate::store::files::{beside, sync_folder};
 use crate::watch::STATUS;
-use neonpro_contract::blob::{Address, chunk_bytes, chunk_count};
+use neonpro_contract::blob::{Address, chunk_bytes, chunk_count, cipher};
 use neonpro_contract::edit::DocumentId;
+use neonpro_contract::escrow::{FILE_KEY_SUFFIX, FileKey};
 use neonpro_contract::limits::{BLOB_BYTES_MAX, BLOB_CHUNK_BYTES};
 use neonpro_contract::time::US_PER_DAY;
+use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -44,12 +46,36 @@ fn file(replica: &Path, address: &Address) -> PathBuf {
     folder(replica).join(address.hex())
 }
 
-/// Removes the folder of a replica's files.
+/// Removes a replica's files, except those whose keys lie sealed to the clinic beside them: the server lacks them.
 pub(crate) fn take_away(replica: &Path) -> Result<(), ReplicaError> {
-    match std::fs::remove_dir_all(folder(replica)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+    let folder = folder(replica);
+    let Ok(entries) = folder.read_dir() else { return Ok(()) };
+    for entry in entries.flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let sealed = name.to_string_lossy().ends_with(FILE_KEY_SUFFIX);
+        if !sealed && !beside(&path, FILE_KEY_SUFFIX).exists() {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    match std::fs::remove_dir(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::DirectoryNotEmpty => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+fn failed<E>(_: E) -> ReplicaError {
+    ReplicaError::Bookkeeping("blob")
+}
+
+/// Bytes by chance: a key, a nonce.
+fn fresh<const N: usize>() -> Result<Zeroizing<[u8; N]>, ReplicaError> {
+    let mut bytes = Zeroizing::new([0; N]);
+    SystemRandom::new().fill(&mut *bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn seal(key: &[u8; 32], address: &Address, chunk: u32, plain: &[u8]) -> Result<Vec<u8>, ReplicaError> {
+    cipher::seal(key, address, chunk, *fresh()?, plain).ok_or_else(|| failed(()))
 }
 
 impl Replica {
@@ -67,8 +93,12 @@ impl Replica {
         if let Some(known) = store.read(|conn| blobs::find(conn, &address))?.filter(BlobRow::is_whole) {
             return Ok(known.address);
         }
-        let key = cipher::fresh_key()?;
+        let key = fresh()?;
         self.write_file(&address, &key, bytes)?;
+        // A file that cannot be sealed to the clinic is kept all the same; the next round tries again.
+        if let Err(error) = self.escrow_file(&address, &FileKey { size, key: *key }) {
+            tracing::warn!(code = error.code(), "the key of a file is not in escrow");
+        }
         crash::point("blob.after_file");
         let (custody, pruned, named) = (false, false, false);
         let added_at = self.inner.clock.now_us();
@@ -91,7 +121,7 @@ impl Replica {
         let fresh = beside(&path, ".new");
         let mut file = private().write(true).create(true).truncate(true).open(&fresh)?;
         for (number, chunk) in (0u32..).zip(bytes.chunks(BLOB_CHUNK_BYTES)) {
-            file.write_all(&cipher::seal(key, address, number, chunk)?)?;
+            file.write_all(&seal(key, address, number, chunk)?)?;
         }
         file.sync_all()?;
         std::fs::rename(&fresh, &path)?;
@@ -124,11 +154,12 @@ impl Replica {
     /// One chunk of a file that is here.
     pub(crate) fn read_chunk(&self, row: &BlobRow, chunk: u32) -> Result<Zeroizing<Vec<u8>>, ReplicaError> {
         let length = chunk_bytes(row.size, chunk).ok_or(ReplicaError::Damaged)?;
-        let mut sealed = vec![0; length.saturating_add(cipher::OVERHEAD_BYTES)];
+        let mut sealed = Zeroizing::new(vec![0; length.saturating_add(cipher::OVERHEAD_BYTES)]);
         let mut file = File::open(file(&self.inner.store.path, &row.address))?;
-        file.seek(SeekFrom::Start(offset(chunk)))?;
+        file.seek(SeekFrom::Start(cipher::offset(chunk)))?;
         file.read_exact(&mut sealed)?;
-        cipher::open(&row.key, &row.address, chunk, &sealed).ok_or(ReplicaError::Damaged)
+        let plain = cipher::open(&row.key, &row.address, chunk, &mut sealed).ok_or(ReplicaError::Damaged)?;
+        Ok(Zeroizing::new(plain.to_vec()))
     }
 
     /// A small picture of a file.
@@ -195,8 +226,9 @@ impl Replica {
                 tx.touch(STATUS);
                 blobs::upsert(&tx.sql, &BlobRow { custody: true, ..row })
             }
-            None => Ok(()),
-        })
+            None => Ok::<_, ReplicaError>(()),
+        })?;
+        remove(&escrow::key_file(&self.inner.store.path, address))
     }
 
     /// Keeps a fetched chunk, the next one of its file. A whole file that is not what its address says is thrown away.
@@ -211,7 +243,7 @@ impl Replica {
             Some(row) if row.size == size => row,
             _ => {
                 let (custody, pruned, named) = (true, false, true);
-                let (key, added_at) = (cipher::fresh_key()?, self.inner.clock.now_us());
+                let (key, added_at) = (fresh()?, self.inner.clock.now_us());
                 BlobRow { address: *address, key, size, chunks: 0, custody, pruned, named, added_at }
             }
         };
@@ -221,8 +253,8 @@ impl Replica {
         let path = file(&store.path, address);
         make_folder(&folder(&store.path))?;
         let mut file = private().write(true).create(true).truncate(false).open(&path)?;
-        file.seek(SeekFrom::Start(offset(chunk)))?;
-        file.write_all(&cipher::seal(&row.key, address, chunk, bytes)?)?;
+        file.seek(SeekFrom::Start(cipher::offset(chunk)))?;
+        file.write_all(&seal(&row.key, address, chunk, bytes)?)?;
         file.sync_all()?;
         sync_folder(&path)?;
         let row = BlobRow { chunks: chunk.saturating_add(1), ..row };
@@ -252,10 +284,8 @@ impl Replica {
 
     fn remove_files(&self, addresses: &[Address]) -> Result<(), ReplicaError> {
         for address in addresses {
-            match std::fs::remove_file(file(&self.inner.store.path, address)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
+            remove(&file(&self.inner.store.path, address))?;
+            remove(&escrow::key_file(&self.inner.store.path, address))?;
         }
         Ok(())
     }
@@ -265,9 +295,12 @@ impl Replica {
         let store = &self.inner.store;
         let Ok(entries) = folder(&store.path).read_dir() else { return Ok(()) };
         let rows = store.read(|conn| blobs::list(conn))?;
-        let known: BTreeSet<String> = rows.iter().map(|row| row.address.hex()).collect();
+        let known: BTreeSet<Address> = rows.iter().map(|row| row.address).collect();
         for entry in entries.flatten() {
-            if !entry.file_name().to_str().is_some_and(|name| known.contains(name)) {
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            let address = Address::from_hex(name.strip_suffix(FILE_KEY_SUFFIX).unwrap_or(name));
+            if !address.is_some_and(|address| known.contains(&address) || self.is_of_another(&address)) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -303,6 +336,7 @@ impl Replica {
             })?;
         }
         self.throw_away(&gone)?;
+        self.escrow_files()?;
         self.make_room(STORE_BYTES_MAX)
     }
 
@@ -324,9 +358,12 @@ impl Replica {
     }
 }
 
-/// Where a chunk begins in a file.
-fn offset(chunk: u32) -> u64 {
-    u64::from(chunk).saturating_mul(BLOB_CHUNK_BYTES.saturating_add(cipher::OVERHEAD_BYTES) as u64)
+/// One that is gone already is gone.
+fn remove(path: &Path) -> Result<(), ReplicaError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn private() -> OpenOptions {

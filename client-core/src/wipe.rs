@@ -59,7 +59,7 @@ impl Replica {
     /// # Errors
     /// A closed replica. Escrow that cannot be completed is no error: the receipt says so.
     pub fn prepare_wipe(&self) -> Result<WipeReceipt, ReplicaError> {
-        let escrowed = match self.inner.store.ensure_escrow() {
+        let escrowed = match self.inner.store.ensure_escrow().and_then(|()| self.escrow_files()) {
             Ok(()) => true,
             Err(ReplicaError::Closed) => return Err(ReplicaError::Closed),
             Err(error) => {
@@ -104,7 +104,7 @@ pub fn take_away(path: &Path, escrowed: bool, now_us: i64) -> Result<TakenAway, 
         Some(_) => TakenAway::Deleted,
         None => TakenAway::Nothing,
     };
-    // Without the database nobody has the keys of its files.
+    // Without the database only the clinic can open what is left: files the server lacks.
     blobs::take_away(path)?;
     // The database last: as long as it is there, whoever repeats this knows that there is something left to do.
     for suffix in ["-wal", "-shm", ".device", ".device.new", ""] {

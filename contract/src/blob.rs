@@ -3,6 +3,8 @@
 //! A file is named by the SHA-256 of its bytes, so whoever has it can check it and nobody can put another in its place. It
 //! travels after records, in chunks, over requests of its own (docs/photos.md). Never reads or writes a file itself.
 
+pub mod cipher;
+
 use crate::catalogue::{FacetId, Table};
 use crate::edit::DocumentId;
 use crate::ids::DeviceId;

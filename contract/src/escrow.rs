@@ -8,6 +8,10 @@
 //! `length u32 · sequence u64 · edit 16 · mark 16 · encapsulated 32 · sealed … · check 8`. Numbers are big-endian, `length`
 //! counts what follows it, `check` is the beginning of SHA-256 over everything before it in its header or record.
 
+mod file_key;
+
+pub use file_key::{FILE_KEY_LABEL, FILE_KEY_SUFFIX, FileKey, SealedFileKey, file_key_bound};
+
 use crate::edit::SignedEdit;
 use crate::ids::{ClinicId, DeviceId, EditId};
 use crate::limits::{ENVELOPE_BYTES_MAX, HANDOVER_BYTES_MAX};

@@ -3,6 +3,8 @@
 //! Owns the names of objects. Never sees a plain byte, never decides who may have a file. Invariant: an object that is not
 //! named by a row of `sync.blobs` is garbage.
 
+pub mod custody;
+
 use bytes::Bytes;
 use neonpro_contract::ids::ClinicId;
 use object_store::local::LocalFileSystem;

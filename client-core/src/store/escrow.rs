@@ -12,6 +12,7 @@ mod touched;
 pub(crate) use touched::Touched;
 
 use seal::Sealing;
+pub(crate) use seal::seal_file_key;
 
 use super::files::{beside, sync_folder};
 use crate::crash;

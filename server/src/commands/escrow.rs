@@ -2,14 +2,17 @@
 
 use super::output;
 use clap::Args;
+use neonpro_contract::blob::Address;
 use neonpro_contract::ids::{AuthorId, ClinicId};
 use neonpro_server::admission::Admission;
+use neonpro_server::blobs::Blobs;
 use neonpro_server::clock::{self, Clock};
-use neonpro_server::config::{AdmissionArgs, DatabaseArgs};
-use neonpro_server::escrow::{self, Report};
+use neonpro_server::config::{AdmissionArgs, DatabaseArgs, FilesArgs};
+use neonpro_server::escrow::{self, FileFate, Report};
 use neonpro_server::merge::Merger;
 use neonpro_server::telemetry::Metrics;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +30,11 @@ pub(crate) struct RecoverArgs {
     /// Who does it: id of an administrator of the clinic.
     #[arg(long)]
     by: AuthorId,
+    /// The folder beside the replica that ends in `.blobs`: photographs the tablet had not sent are taken over too.
+    #[arg(long, value_name = "FOLDER")]
+    tablet_files: Option<PathBuf>,
+    #[command(flatten)]
+    files: FilesArgs,
     /// The file beside the replica that ends in `.escrow`.
     file: PathBuf,
 }
@@ -38,9 +46,31 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Box<dyn Error>> {
     let admission = Admission::new(args.admission.config()?, Arc::clone(&metrics));
     let merger = Merger::new(open.store.clone(), metrics, admission, Clock::system());
     let done = escrow::recover(&merger, args.clinic, args.by, &file, clock::now()).await;
+    let taken = match (&done, &args.tablet_files) {
+        (Ok(_), Some(folder)) => {
+            let blobs = Blobs::in_folder(&args.files.folder(&args.database).await?)?;
+            let doors = (&open.store, &blobs);
+            escrow::recover_files(doors, args.clinic, args.by, folder, clock::now()).await
+        }
+        _ => Ok(BTreeMap::new()),
+    };
     open.close().await?;
     tell(&done?);
+    tell_files(&taken?);
     Ok(())
+}
+
+/// One line a file.
+fn tell_files(taken: &BTreeMap<Address, FileFate>) {
+    for (address, fate) in taken {
+        let fate = match fate {
+            FileFate::Kept => "kept",
+            FileFate::Known => "known_before",
+            FileFate::Unnamed => "no_record_names_it",
+            FileFate::Unreadable => "unreadable",
+        };
+        output::line(&json!({ "file": address.to_string(), "fate": fate }).to_string());
+    }
 }
 
 /// One line an edit, then one about the file.

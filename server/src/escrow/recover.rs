@@ -1,16 +1,15 @@
 //! Merging what a tablet left in its escrow file, as if the tablet had pushed it.
 
-use super::load_keys;
+use super::{load_keys, open_with, require_admin};
 use crate::actor::Actor;
+use crate::blobs::BlobError;
+use crate::blobs::custody::CustodyError;
 use crate::merge::{Incoming, MergeError, Merger};
 use crate::set_aside;
 use crate::store::StoreError;
 use crate::store::audit::AuditRecord;
-use hpke::aead::ExportOnlyAead;
-use hpke::kdf::HkdfSha256;
+use hpke::Kem;
 use hpke::kem::X25519HkdfSha256;
-use hpke::{Deserializable, Kem, OpModeR, setup_receiver};
-use neonpro_contract::catalogue::Role;
 use neonpro_contract::escrow::{
     Content, Header, KEY_LABEL, Record, Records, associated_data, nonce, read_header,
 };
@@ -19,9 +18,10 @@ use neonpro_contract::ids::{AuthorId, ClinicId, EditId};
 use neonpro_contract::limits::{PUSH_BYTES_MAX, PUSH_EDITS_MAX};
 use neonpro_contract::time::{DeviceInstant, ServerInstant};
 use neonpro_contract::wire::{Decided, Decision};
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::aead::{Aad, LessSafeKey, Nonce};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -49,6 +49,21 @@ pub enum RecoverError {
     /// The merge failed.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// The folder of files.
+    #[error("{0} could not be read")]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// The store of files failed.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+}
+
+impl From<CustodyError> for RecoverError {
+    fn from(error: CustodyError) -> Self {
+        match error {
+            CustodyError::Store(error) => error.into(),
+            CustodyError::Blobs(error) => error.into(),
+        }
+    }
 }
 
 /// What became of one edit.
@@ -92,8 +107,7 @@ pub async fn recover(
         return Err(RecoverError::OtherClinic);
     }
     let mut scoped = merger.store().begin(&Actor::system(clinic)).await?;
-    let memberships = scoped.list_memberships(&[by.0]).await?;
-    let is_admin = memberships.get(&by.0).is_some_and(|list| list.iter().any(|one| one.role == Role::Admin));
+    let admin = require_admin(&mut scoped, by).await;
     let device = scoped.find_device(header.device).await?;
     let keys = load_keys(&mut scoped).await?;
     let key = keys.into_iter().find(|(public, _)| *public == header.public_key).map(|(_, private)| private);
@@ -106,9 +120,7 @@ pub async fn recover(
         None => Default::default(),
     };
     scoped.commit().await?;
-    if !is_admin {
-        return Err(RecoverError::NotAnAdministrator);
-    }
+    admin?;
     let device = device.ok_or(RecoverError::NoDevice)?;
     let Opened { edits, unreadable, torn_bytes } = opened.ok_or(RecoverError::NoKey)?;
     let public_key: Arc<[u8]> = device.public_key.into();
@@ -138,7 +150,7 @@ fn open(file: &[u8], header: &Header, key: &<X25519HkdfSha256 as Kem>::PrivateKe
     let mut opening: Option<([u8; 32], Option<LessSafeKey>)> = None;
     for (_, record) in records.by_ref() {
         if opening.as_ref().is_none_or(|(encapsulated, _)| *encapsulated != record.encapsulated) {
-            opening = Some((record.encapsulated, key_of(header, key, &record.encapsulated)));
+            opening = Some((record.encapsulated, open_with(header, key, &record.encapsulated, KEY_LABEL)));
         }
         let record_key = opening.as_ref().and_then(|(_, key)| key.as_ref());
         match record_key.and_then(|key| unseal(key, &record)) {
@@ -153,25 +165,6 @@ fn open(file: &[u8], header: &Header, key: &<X25519HkdfSha256 as Kem>::PrivateKe
     }
     let torn_bytes = file.len().saturating_sub(records.position());
     Opened { edits: last.into_values().collect(), unreadable, torn_bytes }
-}
-
-/// The key of the records of one opening of the file.
-fn key_of(
-    header: &Header,
-    key: &<X25519HkdfSha256 as Kem>::PrivateKey,
-    encapsulated: &[u8; 32],
-) -> Option<LessSafeKey> {
-    let encapsulated = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(encapsulated).ok()?;
-    let context = setup_receiver::<ExportOnlyAead, HkdfSha256, X25519HkdfSha256>(
-        &OpModeR::Base,
-        key,
-        &encapsulated,
-        &header.info(),
-    )
-    .ok()?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    context.export(KEY_LABEL, &mut *bytes).ok()?;
-    UnboundKey::new(&AES_256_GCM, &*bytes).ok().map(LessSafeKey::new)
 }
 
 fn unseal(key: &LessSafeKey, record: &Record<'_>) -> Option<Content> {

@@ -6,6 +6,7 @@
 
 mod request;
 
+use crate::blobs::custody::confirm;
 use crate::clock;
 use crate::state::AppState;
 use crate::store::blobs::BlobRow;
@@ -20,7 +21,6 @@ use neonpro_contract::catalogue::{FacetId, TableId};
 use neonpro_contract::edit::DocumentId;
 use neonpro_contract::ids::RecordId;
 use request::{Problem, Signed};
-use ring::digest::{Context, SHA256};
 use uuid::Uuid;
 
 /// Where a file stands: `/blobs/table/record/facet/address`, and a chunk of it behind that.
@@ -149,31 +149,13 @@ async fn take(
     finish(&state, &signed, BlobRow { chunks, ..row }, &address).await
 }
 
-/// Reads the whole file again: custody is said only of what is there and is what its address says.
 async fn finish(
     state: &AppState,
     signed: &Signed,
     row: BlobRow,
     address: &Address,
 ) -> Result<Json<Custody>, Problem> {
-    let clinic = signed.actor.clinic();
-    let mut hash = Context::new(&SHA256);
-    for chunk in 0..row.chunks {
-        let sealed = state.blobs.get(clinic, row.id, chunk).await?;
-        let mut scoped = state.store.begin(&signed.actor).await?;
-        let plain = scoped.chunk_opener(row.id, &sealed).await?.open(chunk, &sealed)?;
-        scoped.rollback().await?;
-        hash.update(&plain);
-    }
-    let genuine = hash.finish().as_ref() == address.0;
-    let mut scoped = state.store.begin(&signed.actor).await?;
     let now = state.clock.now();
-    if genuine {
-        scoped.mark_stored(row.id, now).await?;
-    } else {
-        tracing::warn!(%clinic, file = %row.id, "a file is not what its address says; it is thrown away");
-        scoped.mark_blob_gone(row.id, now).await?;
-    }
-    scoped.commit().await?;
+    let genuine = confirm((&state.store, &state.blobs), &signed.actor, row, address, now).await?;
     if genuine { Ok(Json(Custody { chunks: row.chunks, stored: true })) } else { Err(Problem::Mismatch) }
 }

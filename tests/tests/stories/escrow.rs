@@ -8,9 +8,9 @@ use neonpro_contract::ids::{AuthorId, ClinicId, RecordId};
 use neonpro_server::actor::Actor;
 use neonpro_server::authority::revoke;
 use neonpro_server::clock::now;
-use neonpro_server::escrow::{RecoverError, Report, recover};
+use neonpro_server::escrow::{FileFate, RecoverError, Report, recover, recover_files};
 use neonpro_server::set_aside::{Outcome, release};
-use neonpro_tests::fleet::{Fleet, Tablet};
+use neonpro_tests::fleet::{Fleet, Tablet, eventually};
 use neonpro_tests::sql::text;
 use serde_json::json;
 use std::path::Path;
@@ -145,5 +145,65 @@ async fn a_file_is_recovered_by_an_administrator_of_its_own_clinic_and_nobody_el
     assert!(report.torn_bytes > 0);
     let whole = recovered(&fleet, &file).await.unwrap();
     assert_eq!(whole.edits.iter().map(|one| one.known).collect::<Vec<_>>(), [true, false]);
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photograph_a_lost_tablet_had_not_sent_is_taken_over_once_its_record_is_there() {
+    let fleet = Fleet::start().await;
+    let (clinic, admin) = (fleet.clinic(0).id, fleet.person(0, Role::Admin));
+    let lost_one = tablet(&fleet, "fotos").await;
+    let desk = fleet.person(0, Role::Assistant);
+    let patient = new_patient(&lost_one, desk, "Gisele Fotografada");
+    let consent = [
+        ("patient_id", json!(patient)),
+        ("consent_type", json!("photography")),
+        ("consent_given", json!(true)),
+    ];
+    lost_one.replica.create_record(desk, "data_consent_records", consent).unwrap();
+    let bytes: Vec<u8> = b"sabia-laranjeira ".iter().copied().cycle().take(600_000).collect();
+    let named = lost_one.replica.put_blob(&bytes, None).unwrap();
+    let values = [
+        ("patient_id", json!(patient)),
+        ("document_type", json!("photo")),
+        ("title", json!("Frente")),
+        ("file_url", json!(named.to_string())),
+    ];
+    let professional = fleet.person(0, Role::Professional);
+    lost_one.replica.create_record(professional, "patient_documents", values).unwrap();
+    let unnamed = lost_one.replica.put_blob(b"nobody names this", None).unwrap();
+    let changed = lost_one.replica.put_blob(b"somebody changed this", None).unwrap();
+    let folder = std::path::PathBuf::from(format!("{}.blobs", lost_one.path.display()));
+    let file = lost(lost_one).await;
+    std::fs::write(folder.join(changed.hex()), b"another file altogether, of the same folder").unwrap();
+
+    let state = &fleet.server.state;
+    let doors = (&state.store, &state.blobs);
+    let take = async || recover_files(doors, clinic, admin, &folder, now()).await.unwrap();
+    let before = take().await;
+    assert_eq!(before[&named], FileFate::Unnamed, "its record is not there yet");
+    recovered(&fleet, &file).await.unwrap();
+    let taken = take().await;
+    let fates = [taken[&named], taken[&unnamed], taken[&changed]];
+    assert_eq!(fates, [FileFate::Kept, FileFate::Unnamed, FileFate::Unreadable]);
+    let standing_then = standing(&fleet, clinic).await;
+    assert_eq!(take().await[&named], FileFate::Known, "the second time changes nothing");
+    assert_eq!(standing(&fleet, clinic).await, standing_then);
+
+    let by_desk = recover_files(doors, clinic, desk, &folder, now()).await;
+    assert!(matches!(by_desk, Err(RecoverError::NotAnAdministrator)));
+    let other = fleet.clinic(1).id;
+    let foreign = recover_files(doors, other, fleet.person(1, Role::Admin), &folder, now()).await.unwrap();
+    assert!(foreign.values().all(|fate| *fate == FileFate::Unreadable), "sealed to another clinic");
+
+    let mut next = fleet.tablet(clinic, "outro").await;
+    next.online();
+    next.quiet().await;
+    eventually("the photograph arrives", async || {
+        next.replica.blob_state(&named).unwrap().is_some_and(|state| state.here)
+    })
+    .await;
+    assert_eq!(next.replica.read_blob(&named).unwrap().unwrap().as_slice(), bytes);
+    next.handle.stop().await;
     fleet.stop().await;
 }

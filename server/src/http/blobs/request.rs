@@ -2,6 +2,7 @@
 
 use crate::actor::Actor;
 use crate::blobs::BlobError;
+use crate::blobs::custody::CustodyError;
 use crate::http::enrol::parse_hex;
 use crate::state::AppState;
 use crate::store::StoreError;
@@ -75,6 +76,15 @@ impl From<BlobError> for Problem {
     fn from(error: BlobError) -> Self {
         tracing::error!(%error, source = ?std::error::Error::source(&error), "a request about a file failed");
         Self::Failed
+    }
+}
+
+impl From<CustodyError> for Problem {
+    fn from(error: CustodyError) -> Self {
+        match error {
+            CustodyError::Store(error) => error.into(),
+            CustodyError::Blobs(error) => error.into(),
+        }
     }
 }
 
