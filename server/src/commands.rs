@@ -8,6 +8,7 @@ pub(crate) mod output;
 mod people;
 mod quarantine;
 mod subjects;
+mod tokens;
 
 use clap::{Parser, Subcommand};
 use neonpro_server::config::{DatabaseArgs, ServeArgs};
@@ -54,6 +55,8 @@ enum Command {
     Incident(subjects::IncidentArgs),
     /// Keys of clinics: status, rotate, rewrap.
     Keys(keys::KeysArgs),
+    /// Tokens other software calls the API with: make, list, revoke.
+    Token(tokens::TokenArgs),
     /// Load a generated demo network (3 clinics) and print its clinics.
     DemoData {
         #[command(flatten)]
@@ -97,6 +100,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Command::Subject(args) => subjects::run(args).await,
         Command::Incident(args) => subjects::incident(args).await,
         Command::Keys(args) => keys::run(args).await,
+        Command::Token(args) => tokens::run(args).await,
         Command::DemoData { database, patients, seed } => {
             let open = database.open().await?;
             let network =

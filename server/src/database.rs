@@ -181,6 +181,7 @@ pub fn migrator() -> Migrator {
         16 "0016_escrow",
         17 "0017_subjects",
         18 "0018_blobs",
+        19 "0019_service_tokens",
     ])
 }
 

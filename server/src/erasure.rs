@@ -153,7 +153,8 @@ pub async fn replay(store: &Store, ledger: &Ledger, now: ServerInstant) -> Erasu
     Ok(carried_out)
 }
 
-async fn find(store: &Store, clinic: ClinicId, id: Uuid) -> ErasureResult<Option<Erasure>> {
+/// An erasure of the clinic, done or not.
+pub(crate) async fn find(store: &Store, clinic: ClinicId, id: Uuid) -> ErasureResult<Option<Erasure>> {
     let mut scoped = store.begin(&Actor::system(clinic)).await?;
     let found = scoped.find_erasure(id).await?;
     scoped.rollback().await?;
@@ -292,8 +293,9 @@ async fn remove_rows(scoped: &mut Scoped, request: &Request, gone: &[DocumentId]
     Ok(count)
 }
 
-/// Files and messages: nothing points at them (`erase_records` in the migrations knows the same two).
-fn is_removed_whole(table: &Table) -> bool {
+/// Files and messages: nothing points at them. `erase_records` in the migrations knows the same two; a test compares.
+#[must_use]
+pub fn is_removed_whole(table: &Table) -> bool {
     matches!(table.name, "patient_documents" | "coordination_messages")
 }
 

@@ -1,5 +1,6 @@
 //! HTTP beside the sync socket: enrolment, health, metrics.
 
+mod api;
 mod blobs;
 pub mod enrol;
 mod health;
@@ -26,6 +27,7 @@ pub fn router(state: AppState) -> Router {
             &format!("{BLOBS_PATH}/{{table}}/{{record}}/{{facet}}/{{address}}/{{chunk}}"),
             get(blobs::get).put(blobs::put).layer(DefaultBodyLimit::max(BLOB_CHUNK_BYTES)),
         )
+        .nest("/api/v1", api::routes())
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

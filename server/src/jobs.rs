@@ -5,6 +5,7 @@ mod blobs;
 mod checkpoints;
 mod compaction;
 mod consents;
+mod deadlines;
 mod duties;
 mod horizon;
 mod revocations;
@@ -14,6 +15,7 @@ mod wakeups;
 pub use blobs::sweep_blobs;
 pub use compaction::{compact, compact_above, flatten};
 pub use consents::watch_purges;
+pub use deadlines::watch_deadlines;
 pub use duties::{Due, duties};
 pub use horizon::prune;
 pub use revocations::changed as authority_changed;
@@ -57,7 +59,7 @@ pub async fn run(state: AppState) {
 /// A database failure that concerns no single clinic; what was done stays done.
 pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
     state.store.ensure_partitions(state.clock.now()).await?;
-    let mut overdue = 0usize;
+    let (mut overdue, mut unanswered) = (0usize, 0usize);
     for clinic in state.store.list_clinics_with_devices().await? {
         let now = state.clock.now();
         let done = async {
@@ -89,11 +91,14 @@ pub async fn upkeep(state: &AppState, due: &mut Due) -> StoreResult<()> {
         // Covers a lost notification, and consents that expired.
         state.moved.note(clinic);
         overdue = overdue.saturating_add(watch_purges(&state.store, clinic, state.clock.now()).await?);
+        unanswered =
+            unanswered.saturating_add(watch_deadlines(&state.store, clinic, state.clock.now()).await?);
         // Once, when everything is written: one page tells it all.
         if moved {
             state.merger.wake(clinic);
         }
     }
     state.metrics.purges_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
+    state.metrics.duties_overdue.set(i64::try_from(unanswered).unwrap_or(i64::MAX));
     Ok(())
 }

@@ -34,4 +34,5 @@ pub mod subjects;
 pub mod sync;
 pub mod telemetry;
 pub mod tls;
+pub mod tokens;
 pub mod words;

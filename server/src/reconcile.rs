@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod consent;
+pub mod deadlines;
 pub mod duplicates;
 pub mod fields;
 pub mod purges;

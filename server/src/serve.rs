@@ -8,7 +8,7 @@ use crate::config::ServeArgs;
 use crate::database::{Database, DatabaseError};
 use crate::erasure::ledger::Ledger;
 use crate::erasure::{self, ErasureError};
-use crate::state::AppState;
+use crate::state::{AppState, Outside};
 use crate::telemetry::Metrics;
 use crate::tls::{Tls, TlsError};
 use crate::{clock, http, jobs, scope};
@@ -95,10 +95,11 @@ impl Server {
             (Some(certificate), Some(key)) => Tls::load(certificate, key)?,
             _ => Tls::load_or_make(&args.database.data_dir().await?, &args.tls_name)?,
         };
-        let notary = Notary::open(&args.audit.key_file(&args.database).await?)?;
+        let notary = Arc::new(Notary::open(&args.audit.key_file(&args.database).await?)?);
         let admission = args.admission.config().map_err(AdmissionError::Start)?;
         let blobs = Blobs::in_folder(&args.files.folder(&args.database).await?)?;
-        Self::over(database, tls, args.listen, Arc::new(notary), admission, blobs).await
+        let outside = Outside { notary, ledger: Arc::new(ledger), blobs };
+        Self::over(database, tls, args.listen, outside, admission).await
     }
 
     /// Listens over an open database.
@@ -109,9 +110,8 @@ impl Server {
         database: Database,
         tls: Tls,
         listen: SocketAddr,
-        notary: Arc<Notary>,
+        outside: Outside,
         admission: AdmissionConfig,
-        blobs: Blobs,
     ) -> Result<Self, ServeError> {
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(admission, Arc::clone(&metrics));
@@ -122,7 +122,7 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
         let clock = Clock::system();
-        let state = AppState::new(database.store.clone(), metrics, notary, admission, blobs, clock, stopping);
+        let state = AppState::new(database.store.clone(), metrics, outside, admission, clock, stopping);
         let handle = Handle::new();
         let router = http::router(state.clone()).into_make_service();
         // A small frame after another would else wait for the peer's delayed acknowledgement: 40 ms of every handshake.

@@ -4,6 +4,7 @@ use crate::admission::Admission;
 use crate::audit::Notary;
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::erasure::ledger::Ledger;
 use crate::merge::Merger;
 use crate::moved::Moved;
 use crate::store::Store;
@@ -11,6 +12,17 @@ use crate::sync::live::LiveSessions;
 use crate::telemetry::Metrics;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What the server keeps outside of PostgreSQL. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// Signs checkpoints of the audits.
+    pub notary: Arc<Notary>,
+    /// What was erased, for every database that is ever restored.
+    pub ledger: Arc<Ledger>,
+    /// Files of patients.
+    pub blobs: Blobs,
+}
 
 /// Shared state. Cheap to clone; holds nothing another node would miss.
 #[derive(Debug, Clone)]
@@ -29,6 +41,8 @@ pub struct AppState {
     pub blobs: Blobs,
     /// Signs checkpoints of the audits.
     pub notary: Arc<Notary>,
+    /// What was erased.
+    pub ledger: Arc<Ledger>,
     /// The time.
     pub clock: Clock,
     stop: watch::Receiver<bool>,
@@ -40,15 +54,14 @@ impl AppState {
     pub fn new(
         store: Store,
         metrics: Arc<Metrics>,
-        notary: Arc<Notary>,
+        Outside { notary, ledger, blobs }: Outside,
         admission: Admission,
-        blobs: Blobs,
         clock: Clock,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let merger = Merger::new(store.clone(), Arc::clone(&metrics), admission, clock.clone());
         let live = LiveSessions::default();
-        Self { store, merger, moved: Arc::default(), metrics, live, blobs, notary, clock, stop }
+        Self { store, merger, moved: Arc::default(), metrics, live, blobs, notary, ledger, clock, stop }
     }
 
     /// Resolves when the server is stopping.

@@ -30,6 +30,7 @@ mod sealing;
 pub mod set_aside;
 pub mod shares;
 pub mod subjects;
+pub mod tokens;
 pub mod unnumbered;
 pub mod wipes;
 pub mod written;

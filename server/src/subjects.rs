@@ -17,6 +17,7 @@ use crate::actor::Actor;
 use crate::store::audit::AuditRecord;
 use crate::store::subjects::{Incident, SubjectRequest};
 use crate::store::{Store, StoreError, StoreResult};
+use neonpro_contract::catalogue::table;
 use neonpro_contract::ids::{AuthorId, ClinicId, DeviceId, PatientId};
 use neonpro_contract::time::ServerInstant;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ impl RequestKind {
 /// Registers what a patient asks, with the moment by which it is due.
 ///
 /// # Errors
-/// A database failure.
+/// A database failure, or nobody of that id.
 pub async fn register(
     store: &Store,
     clinic: ClinicId,
@@ -101,6 +102,10 @@ pub async fn register(
     };
     let mut scoped = store.begin(&Actor::system(clinic)).await?;
     scoped.lock_head().await?;
+    let people = table("patients").ok_or(StoreError::Missing("table"))?;
+    if scoped.list_existing(people, &[patient.0]).await?.is_empty() {
+        return Err(StoreError::Missing("patient in this clinic"));
+    }
     scoped.append_subject_request(&request).await?;
     let detail = json!({ "request": request.id, "kind": kind.name() });
     scoped.append_audit(&[entry("subject_request_received", owner, detail)], now).await?;

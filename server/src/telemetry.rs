@@ -40,6 +40,8 @@ pub struct Metrics {
     pub digest_mismatches: Counter,
     /// Devices that have not confirmed a purge in time.
     pub purges_overdue: Gauge,
+    /// Requests of patients and incidents that are past their deadline.
+    pub duties_overdue: Gauge,
     /// Rounds of upkeep over all clinics.
     pub upkeep_rounds: Counter,
     /// Duration of group commits.
@@ -63,6 +65,7 @@ impl Default for Metrics {
             bytes_sent: Counter::default(),
             digest_mismatches: Counter::default(),
             purges_overdue: Gauge::default(),
+            duties_overdue: Gauge::default(),
             upkeep_rounds: Counter::default(),
             merge_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             admission: Family::default(),
@@ -85,6 +88,11 @@ impl Default for Metrics {
             "purges_overdue",
             "Devices that have not confirmed a purge in time",
             metrics.purges_overdue.clone(),
+        );
+        registry.register(
+            "duties_overdue",
+            "Requests of patients and incidents past their deadline",
+            metrics.duties_overdue.clone(),
         );
         registry.register(
             "upkeep_rounds",

@@ -11,8 +11,10 @@ use neonpro_server::audit::Notary;
 use neonpro_server::blobs::Blobs;
 use neonpro_server::database::Database;
 use neonpro_server::demo::DemoClinic;
+use neonpro_server::erasure::ledger::Ledger;
 use neonpro_server::http::enrol::{make_code, ticket};
 use neonpro_server::serve::Server;
+use neonpro_server::state::Outside;
 use neonpro_server::store::authority::Grant;
 use neonpro_server::tls::Tls;
 use neonpro_server::{actor::Actor, clock};
@@ -46,9 +48,11 @@ impl Fleet {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let notary = Arc::new(Notary::open(&Notary::key_in(dir.path())).unwrap());
         let blobs = Blobs::in_folder(&dir.path().join("files")).unwrap();
+        let ledger = Arc::new(Ledger::new(Ledger::file_in(dir.path())));
+        let outside = Outside { notary, ledger, blobs };
         let database_of_server = Database::over(database.store.clone());
         let server =
-            Server::over(database_of_server, tls, listen, notary, admission_workers(), blobs).await.unwrap();
+            Server::over(database_of_server, tls, listen, outside, admission_workers()).await.unwrap();
         // What upkeep finds in a clinic comes before the test, not in the middle of it.
         let metrics = Arc::clone(&server.state.metrics);
         eventually("the first round of upkeep", async || metrics.upkeep_rounds.get() > 0).await;

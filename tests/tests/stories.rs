@@ -10,6 +10,7 @@
 )]
 
 mod stories {
+    mod api;
     mod attack;
     mod audit;
     mod boundaries;

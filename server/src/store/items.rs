@@ -115,7 +115,7 @@ pub struct OpenItem {
 }
 
 impl Scoped {
-    /// Opens items; a matter that is already open takes the newest sides.
+    /// Opens items; a matter that is already open takes the newest sides, reason and severity.
     ///
     /// # Errors
     /// A database failure.
@@ -135,7 +135,8 @@ impl Scoped {
                 "insert into sync.items (clinic_id, id, kind, severity, code, matter, table_id, record_id, patient_id, \
                  sides, opened_at) values ($1, $2, $3, $4, $5, $6, nullif($7, 0::smallint), $8, $9, $10, \
                  $11::timestamptz) \
-                 on conflict (clinic_id, matter) where state = 'open' do update set sides = excluded.sides",
+                 on conflict (clinic_id, matter) where state = 'open' do update set sides = excluded.sides, \
+                 code = excluded.code, severity = excluded.severity",
             )
             .bind(clinic)
             .bind(crate::clock::fresh_id(now))

@@ -122,7 +122,9 @@ fn made_up(column: &Column, checks: &[Check]) -> String {
         "timestamp with time zone" => "now()".to_owned(),
         "date" => "current_date".to_owned(),
         "jsonb" => "'{}'".to_owned(),
-        array if array.ends_with("[]") => "'{}'".to_owned(),
+        array if array.ends_with("[]") => {
+            format!("'{{{}}}'", check.and_then(first_literal).unwrap_or_default())
+        }
         other => panic!("{}: no value of type {other} is made up: teach fill.rs", column.name),
     }
 }

@@ -225,6 +225,11 @@ const ROUTING: &[Deviation] = &[
         rights: Rights { update: Columns::Only(&["used_at", "device_id"]), ..WRITE },
         reason: "which clinic a one-time code is for: a hash, a clinic and an audience",
     },
+    Deviation {
+        relation: "sync.service_tokens",
+        rights: Rights { update: Columns::Only(&["used_at", "revoked_at"]), ..WRITE },
+        reason: "which clinic a token is of, for whom and for what: a hash, ids and names of scopes",
+    },
 ];
 
 /// Relations without a clinic that everybody reads and only the console's role writes.

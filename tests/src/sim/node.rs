@@ -14,8 +14,9 @@ use neonpro_server::audit::Notary;
 use neonpro_server::authority;
 use neonpro_server::blobs::Blobs;
 use neonpro_server::demo::{DemoClinic, DemoNetwork, DemoSize};
+use neonpro_server::erasure::ledger::Ledger;
 use neonpro_server::jobs;
-use neonpro_server::state::AppState;
+use neonpro_server::state::{AppState, Outside};
 use neonpro_server::store::authority::Grant;
 use neonpro_server::telemetry::Metrics;
 use sqlx_core::executor::Executor;
@@ -62,8 +63,7 @@ pub struct Node {
     /// The server's time.
     pub time: Time,
     state: Option<AppState>,
-    blobs: Blobs,
-    notary: Arc<Notary>,
+    outside: Outside,
     stop: watch::Sender<bool>,
     backup: Option<String>,
     /// Tells the database the time.
@@ -87,8 +87,11 @@ impl Node {
             database,
             network,
             time: Time::default(),
-            notary: Arc::new(Notary::open(&Notary::key_in(dir)).unwrap()),
-            blobs: Blobs::in_folder(&dir.join("files")).unwrap(),
+            outside: Outside {
+                notary: Arc::new(Notary::open(&Notary::key_in(dir)).unwrap()),
+                ledger: Arc::new(Ledger::new(Ledger::file_in(dir))),
+                blobs: Blobs::in_folder(&dir.join("files")).unwrap(),
+            },
             state: None,
             stop: watch::Sender::new(false),
             backup: None,
@@ -145,14 +148,12 @@ impl Node {
         // How busy this machine is must not decide what is tried apart.
         let workers = AdmissionConfig { locked_wait: BATCH_WAIT_MAX, ..admission_workers() };
         let admission = Admission::new(workers, Arc::clone(&metrics));
-        let (clock, notary) = (self.time.clock(), Arc::clone(&self.notary));
-        let store = self.database.store.clone();
+        let (clock, store) = (self.time.clock(), self.database.store.clone());
         self.state = Some(AppState::new(
             store,
             metrics,
-            notary,
+            self.outside.clone(),
             admission,
-            self.blobs.clone(),
             clock,
             self.stop.subscribe(),
         ));

@@ -1,7 +1,7 @@
 //! Erasure: what is gone is gone from everywhere the server keeps anything, what stays is provably what it was, and
 //! neither a restored backup nor a late tablet brings anything back.
 
-use neonpro_contract::catalogue::{Purpose, Role};
+use neonpro_contract::catalogue::{Purpose, Role, Scope, TABLES};
 use neonpro_contract::edit::decode_envelope;
 use neonpro_contract::fate::{Code, Fate};
 use neonpro_contract::ids::{AuthorId, ClinicId, PatientId};
@@ -345,4 +345,16 @@ async fn another_master_key_opens_nothing_and_says_which_one_does_until_the_keys
     let session = scoped.list_records(table, &[case.session]).await.unwrap();
     assert_eq!(session[0].row.get("outcome").as_text(), Some(NOTE));
     scoped.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn code_and_database_agree_which_records_are_removed_whole() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic) {
+        let mut scoped = world.store().begin(&Actor::system(clinic)).await.unwrap();
+        let opened = scoped.erase_records(table, &[], fresh_id(now())).await.is_ok();
+        scoped.rollback().await.unwrap();
+        assert_eq!(opened, erasure::is_removed_whole(table), "{}", table.name);
+    }
 }

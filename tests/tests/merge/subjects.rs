@@ -1,10 +1,12 @@
 //! What patients ask of their data, and incidents: each has its clock, and what is told is what is held.
 
 use neonpro_contract::catalogue::Role;
-use neonpro_contract::ids::{DeviceId, PatientId};
+use neonpro_contract::ids::{ClinicId, DeviceId, PatientId};
 use neonpro_contract::permissions::Audience;
+use neonpro_contract::time::{ServerInstant, US_PER_DAY};
 use neonpro_server::actor::Actor;
 use neonpro_server::clock::{fresh_id, now};
+use neonpro_server::jobs::watch_deadlines;
 use neonpro_server::store::StoreError;
 use neonpro_server::store::subjects::Incident;
 use neonpro_server::subjects::{self, Extent, RequestKind, clocks};
@@ -98,4 +100,35 @@ async fn a_lost_tablets_incident_names_whose_data_it_may_hold_by_what_its_audien
     let close = |report| subjects::close_incident(world.store(), clinic, care.id, (by, report), now());
     assert!(close("comunicado à ANPD").await.unwrap());
     assert!(!close("de novo").await.unwrap());
+}
+
+#[tokio::test]
+async fn what_is_due_soon_has_an_item_until_it_is_answered() {
+    let world = World::new().await;
+    let clinic = world.clinic(0).id;
+    let owner = world.person(0, Role::Admin);
+    let (patient, _) = world.patient(0, 0);
+    let asked = (RequestKind::Export, PatientId(patient));
+    let store = world.store();
+    let request = subjects::register(store, clinic, asked, "documento com foto", owner, now()).await.unwrap();
+    let before = |days: i64| ServerInstant(request.due_at - days * US_PER_DAY);
+    assert_eq!(watch_deadlines(store, clinic, before(5)).await.unwrap(), 0);
+    assert!(codes(&world, clinic).await.is_empty(), "there is time");
+    assert_eq!(watch_deadlines(store, clinic, before(2)).await.unwrap(), 0);
+    assert_eq!(codes(&world, clinic).await, ["subject_request_due"]);
+    assert_eq!(watch_deadlines(store, clinic, before(-1)).await.unwrap(), 1);
+    assert_eq!(codes(&world, clinic).await, ["subject_request_overdue"], "one matter, one item");
+    assert!(subjects::answer(store, clinic, request.id, owner, "entregue", now()).await.unwrap());
+    assert_eq!(watch_deadlines(store, clinic, before(-1)).await.unwrap(), 0);
+    assert!(codes(&world, clinic).await.is_empty());
+}
+
+async fn codes(world: &World, clinic: ClinicId) -> Vec<String> {
+    world
+        .items(clinic)
+        .await
+        .into_iter()
+        .map(|item| item.code)
+        .filter(|code| code.starts_with("subject_request"))
+        .collect()
 }

@@ -9,6 +9,7 @@ use neonpro_server::blobs::Blobs;
 use neonpro_server::clock::{fresh_id, now};
 use neonpro_server::database::Database;
 use neonpro_server::serve::Server;
+use neonpro_server::state::Outside;
 use neonpro_server::store::authority::{Grant, People};
 use neonpro_server::tls::Tls;
 use neonpro_tests::device::Device;
@@ -157,10 +158,10 @@ async fn a_session_on_another_node_ends_when_the_operator_revokes_its_device() {
     let tls = Tls::load_or_make(dir.path(), &["127.0.0.1".to_owned()]).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let store = fleet.database.open_again().await;
-    let notary = Arc::clone(&fleet.server.state.notary);
+    let (notary, ledger) = (Arc::clone(&fleet.server.state.notary), Arc::clone(&fleet.server.state.ledger));
     let blobs = Blobs::in_folder(&dir.path().join("files")).unwrap();
-    let node =
-        Server::over(Database::over(store), tls, listen, notary, admission_workers(), blobs).await.unwrap();
+    let outside = Outside { notary, ledger, blobs };
+    let node = Server::over(Database::over(store), tls, listen, outside, admission_workers()).await.unwrap();
     let device = enrolled(&fleet).await;
     let head = head(&fleet).await;
     let mut here = session(fleet.server.address, &device, head, 1 << 20).await;
