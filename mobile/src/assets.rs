@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 const CSS: &str = include_str!("../assets/tablet.css");
 const SCRIPT: &str = include_str!("../assets/tablet.js");
 const COMPARE: &str = include_str!("../assets/compare.js");
+const AGENDA: &str = include_str!("../assets/agenda.js");
 const LOCK: &str = include_str!("../assets/lock.js");
 /// htmx 2.0.11, unchanged; its licence (0BSD) stands beside it.
 const HTMX: &str = include_str!("../assets/htmx.min.js");
@@ -18,6 +19,7 @@ pub async fn show(Path(name): Path<String>) -> Response {
         "tablet.css" => ("text/css; charset=utf-8", CSS),
         "tablet.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "compare.js" => ("text/javascript; charset=utf-8", COMPARE),
+        "agenda.js" => ("text/javascript; charset=utf-8", AGENDA),
         "lock.js" => ("text/javascript; charset=utf-8", LOCK),
         "htmx.js" => ("text/javascript; charset=utf-8", HTMX),
         "neonpro.svg" => ("image/svg+xml", ICON),

@@ -8,6 +8,7 @@ pub mod appointment;
 pub mod input;
 pub mod merge_text;
 pub mod patient;
+pub mod record;
 pub mod session;
 
 use crate::text::errors;

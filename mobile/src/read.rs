@@ -6,13 +6,17 @@
 pub mod agenda;
 pub mod attention;
 pub mod badge;
+pub mod calendar;
 pub mod care;
 pub mod kept;
 pub mod name;
 pub mod patients;
 pub mod photos;
+pub mod records;
 pub mod scope;
+pub mod stock;
 pub mod sync;
+pub mod team;
 
 use neonpro_client_core::{Replica, ReplicaError};
 use neonpro_contract::ids::RecordId;
@@ -88,4 +92,11 @@ pub fn revision<'a>(shown: impl IntoIterator<Item = &'a str>) -> String {
     }
     let digest = context.finish();
     base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest.as_ref().get(..9).unwrap_or_default())
+}
+
+/// An instant of a record, µs.
+#[must_use]
+pub fn instant(record: &Record, name: &str) -> Option<i64> {
+    use neonpro_contract::value::{Column, Value};
+    Value::from_json(record.get(name)?, Column::Instant).ok()?.as_instant()
 }

@@ -3,6 +3,7 @@
 //! Owns routes and what each shows. Never decides what an edit means. Invariant: every screen works with plain links
 //! and forms; scripts only make it fresher.
 
+pub mod agenda;
 pub mod appointment;
 pub mod events;
 pub mod form_page;
@@ -11,8 +12,11 @@ pub mod patient;
 pub mod patients;
 pub mod person;
 pub mod photo;
+pub mod record;
 pub mod session;
+pub mod stock;
 pub mod sync;
+pub mod team;
 pub mod today;
 
 use crate::app::App;
@@ -30,6 +34,22 @@ const PICKED_BYTES_MAX: usize = 4 * neonpro_contract::limits::BLOB_BYTES_MAX;
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/", get(today::show))
+        .route("/agenda", get(agenda::show))
+        .route("/agendamentos/{id}/mover", post(agenda::move_to))
+        .route("/registros/{table}", get(record::list).post(record::create))
+        .route("/registros/{table}/novo", get(record::new))
+        .route("/registros/{table}/{id}", get(record::show).post(record::save))
+        .route("/estoque", get(stock::show))
+        .route("/estoque/{id}", get(stock::product::show))
+        .route("/estoque/{id}/movimentos", post(stock::product::move_stock))
+        .route("/estoque/{id}/contagem", post(stock::product::count))
+        .route("/estoque/lotes/{id}/abrir", post(stock::product::open))
+        .route("/estoque/alertas/{id}", post(stock::resolve))
+        .route("/equipe", get(team::show))
+        .route("/encaminhamentos/{id}", post(team::answer))
+        .route("/conversas", post(team::thread::create))
+        .route("/conversas/nova", get(team::thread::new))
+        .route("/conversas/{id}", get(team::thread::show).post(team::thread::act))
         .route("/pacientes", get(patients::show).post(patient::new::create))
         .route("/pacientes/novo", get(patient::new::show))
         .route("/pacientes/{id}", get(patient::show).post(patient::identity::save))

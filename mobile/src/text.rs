@@ -10,13 +10,24 @@ pub mod lock;
 pub mod locked;
 pub mod patient;
 pub mod photos;
+pub mod record;
 pub mod scope;
 pub mod status;
+pub mod stock;
+pub mod team;
 
 /// Name of the product.
 pub const PRODUCT: &str = "NeonPro";
 /// Tab of today's agenda.
 pub const TODAY: &str = "Hoje";
+/// Tab of the agenda.
+pub const AGENDA: &str = "Agenda";
+/// Tab of the stock.
+pub const STOCK: &str = "Estoque";
+/// Tab of the people and their work together.
+pub const TEAM: &str = "Equipe";
+/// Tab of everything else.
+pub const MORE: &str = "Mais";
 /// Tab of the patients.
 pub const PATIENTS: &str = "Pacientes";
 /// Tab of the sync status.
@@ -59,7 +70,11 @@ pub const RIBBON_ACTION: &str = "Ver a versão atual";
 #[must_use]
 pub fn notice(code: &str) -> Option<&'static str> {
     Some(match code {
+        "registro_encerrado" => "Registro encerrado. Ele continua guardado na história da clínica.",
         "salvo" => "Salvo neste tablet. O envio acontece sozinho.",
+        "movido" => "Agendamento movido neste tablet. O envio acontece sozinho.",
+        "frasco" => "Frasco aberto: o relógio deste lote está correndo.",
+        "movimento" => "Movimento salvo neste tablet. O envio acontece sozinho.",
         "sem_mudanca" => "Nada foi alterado: os valores já eram esses.",
         "paciente" => "Paciente salvo neste tablet. O envio acontece sozinho.",
         "agendamento" => "Agendamento salvo neste tablet. O envio acontece sozinho.",

@@ -48,13 +48,26 @@ pub fn create(
     wanted: Wanted,
     corrects: Option<EditId>,
 ) -> Result<Outcome, Failure> {
+    create_as(replica, visit, (table, replica.new_record_id()), wanted, corrects)
+}
+
+/// The same under an id that was drawn before, so that a value of the record can be made from it.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_as(
+    replica: &Replica,
+    visit: &Visit,
+    (table, record): (&str, RecordId),
+    wanted: Wanted,
+    corrects: Option<EditId>,
+) -> Result<Outcome, Failure> {
     let Some(author) = author(replica, visit)? else {
         return Ok(Outcome::Refused(Refusal::of(errors::AUTHOR)));
     };
     if !wanted.problems.is_empty() {
         return Ok(Outcome::Refused(unfit(wanted.problems)));
     }
-    let record = replica.new_record_id();
     let values = wanted.values();
     let values = values.iter().map(|(name, value)| (name.as_str(), value.clone()));
     write(replica, Draft::new(author).create_as(table, record, values), record, corrects)

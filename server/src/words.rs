@@ -1,10 +1,4 @@
-//! Words of papers for people, in Portuguese: purposes, moments, records and their fields.
-//!
-//! Never decides anything. A test compares the lists with the catalogue: what a patient is told has a name.
-
-mod fields;
-
-pub use fields::{field_label, table_label};
+//! Words of papers for people, in Portuguese: purposes and moments. Names of records and fields: [`neonpro_contract::words`].
 
 use chrono::{DateTime, FixedOffset, TimeZone as _};
 use neonpro_contract::catalogue::Purpose;

@@ -9,7 +9,7 @@ use crate::text::{agenda as text, errors};
 use crate::zone::Zone;
 use chrono::{NaiveDate, NaiveTime};
 use neonpro_contract::time::US_PER_SECOND;
-use neonpro_contract::value::{Column, Value, instant_text};
+use neonpro_contract::value::instant_text;
 use serde_json::{Map, Value as Json};
 
 const TABLE: &str = "appointments";
@@ -150,11 +150,7 @@ fn read_span(
     }
 }
 
-/// An instant of a record, µs.
-#[must_use]
-pub fn instant(record: &Map<String, Json>, name: &str) -> Option<i64> {
-    Value::from_json(record.get(name)?, Column::Instant).ok()?.as_instant()
-}
+pub use crate::read::instant;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use crate::zone::Zone;
 use neonpro_client_core::{Replica, ReplicaError};
 use serde_json::Value as Json;
 
-const SELECT: &str = "SELECT uuid_text(a.id) AS id, a.start_time, a.end_time, a.status, p.name AS patient,
+const SELECT: &str = "SELECT uuid_text(a.id) AS id, a.start_time, a.end_time, a.status, uuid_text(a.professional_id) AS professional_id, p.name AS patient,
         s.name AS service, w.name AS professional
     FROM appointments a
     LEFT JOIN patients p ON p.id = a.patient_id
@@ -21,6 +21,12 @@ const SELECT: &str = "SELECT uuid_text(a.id) AS id, a.start_time, a.end_time, a.
 pub struct AppointmentView {
     /// Record id.
     pub id: String,
+    /// Start, µs.
+    pub start_us: i64,
+    /// End, µs.
+    pub end_us: i64,
+    /// Whom it is with, as an id; empty without one.
+    pub professional_id: String,
     /// Day, as people write it.
     pub day: String,
     /// Start, `14:30`.
@@ -137,6 +143,9 @@ fn view(replica: &Replica, zone: Zone, row: &Record) -> Result<AppointmentView, 
     let status = text(row, "status");
     Ok(AppointmentView {
         id: text(row, "id").to_owned(),
+        start_us: at("start_time"),
+        end_us: at("end_time"),
+        professional_id: text(row, "professional_id").to_owned(),
         day: zone.date(at("start_time")),
         start: zone.time(at("start_time")),
         end: zone.time(at("end_time")),

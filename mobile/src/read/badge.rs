@@ -10,6 +10,7 @@ use neonpro_client_core::{RecordState, Replica, ReplicaError};
 pub struct Badge {
     tone: &'static str,
     label: &'static str,
+    confirmed: bool,
 }
 
 impl Badge {
@@ -25,6 +26,12 @@ impl Badge {
         Ok(Self::new(state.unwrap_or(RecordState::Confirmed)))
     }
 
+    /// Whether the server has the record as it is shown.
+    #[must_use]
+    pub const fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
     /// A state in words.
     #[must_use]
     pub const fn new(state: RecordState) -> Self {
@@ -35,6 +42,6 @@ impl Badge {
             RecordState::Unknown => ("amber", text::status::UNKNOWN),
             RecordState::SetAside => ("red", text::status::SET_ASIDE),
         };
-        Self { tone, label }
+        Self { tone, label, confirmed: matches!(state, RecordState::Confirmed) }
     }
 }

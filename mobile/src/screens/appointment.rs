@@ -30,6 +30,10 @@ pub struct AppointmentQuery {
     paciente: Option<RecordId>,
     /// Day of a new one, ISO.
     dia: Option<String>,
+    /// Start of a new one, `14:30`.
+    hora: Option<String>,
+    /// Professional of a new one.
+    profissional: Option<RecordId>,
     /// Revision when the page was drawn.
     visto: Option<String>,
     /// The set-aside edit whose text is to be corrected.
@@ -60,7 +64,8 @@ pub async fn new(
         let Some(patient) = patient else {
             return Ok(Redirect::to("/pacientes?ok=escolha_paciente").into_response());
         };
-        let subject = blank(replica, patient, query.dia, now_us)?;
+        let place = (query.dia, query.hora, query.profissional);
+        let subject = blank(replica, patient, place, now_us)?;
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
         Ok(draw(replica, &visit, now_us, subject, None, typed.as_ref())?.into_response())
     })
@@ -107,7 +112,7 @@ pub async fn create(
             Outcome::Unchanged => Ok(done("/", "sem_mudanca")),
             Outcome::Refused(refusal) => {
                 let here = visit.at(format!("/agendamentos/novo?paciente={patient}"));
-                let subject = blank(replica, patient, None, now_us)?;
+                let subject = blank(replica, patient, (None, None, None), now_us)?;
                 refused(draw(replica, &here, now_us, subject, None, Some(&(posted, refusal)))?)
             }
         }
@@ -151,12 +156,18 @@ fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-fn blank(replica: &Replica, patient: RecordId, day: Option<String>, now_us: i64) -> Result<Subject, Failure> {
+fn blank(
+    replica: &Replica,
+    patient: RecordId,
+    (day, time, professional): (Option<String>, Option<String>, Option<RecordId>),
+    now_us: i64,
+) -> Result<Subject, Failure> {
     find_record(replica, "patients", patient)?.ok_or(Failure::NotFound)?;
     let zone = zone(replica)?;
     let today = zone.day(now_us).map(|day| day.to_string()).unwrap_or_default();
-    let shown = Shown { day: day.unwrap_or(today), time: String::new(), minutes: String::new() };
-    Ok(Subject { id: None, record: Record::new(), patient: patient.to_string(), shown })
+    let shown = Shown { day: day.unwrap_or(today), time: time.unwrap_or_default(), minutes: String::new() };
+    let professional = professional.map(|id| ("professional_id".to_owned(), id.to_string().into()));
+    Ok(Subject { id: None, record: professional.into_iter().collect(), patient: patient.to_string(), shown })
 }
 
 fn existing(replica: &Replica, id: RecordId) -> Result<Subject, Failure> {
@@ -178,7 +189,7 @@ fn draw(
         typed.map_or((None, &none), |(posted, refusal)| (Some(posted), &refusal.problems));
     let choices = agenda::list_choices(replica)?;
     let title = if subject.id.is_some() { text::agenda::APPOINTMENT } else { text::agenda::NEW };
-    let mut frame = Frame::load(replica, visit, now_us, title, Tab::Today)?.live("#cabecalho");
+    let mut frame = Frame::load(replica, visit, now_us, title, Tab::Agenda)?.live("#cabecalho");
     if subject.id.is_some() {
         frame = frame.open_record(&revision(&subject), seen);
     }
@@ -197,20 +208,25 @@ fn draw(
             problem: typed.and_then(|(_, refusal)| refusal.problem),
             inputs: form::inputs(&subject.record, &subject.shown, choices, posted, problems),
             corrects: typed.and_then(|(posted, _)| posted.corrects()),
-            extra: hidden_patient(&subject),
+            extra: extra(&subject),
             submit: text::SAVE,
-            cancel: Some("/".to_owned()),
+            cancel: Some("/agenda".to_owned()),
         }),
         fixed: Vec::new(),
     }
     .page()
 }
 
-/// The patient of a new appointment travels with its form. The id was parsed, so it needs no escaping.
-fn hidden_patient(subject: &Subject) -> String {
+/// The patient of a new appointment travels with its form; an existing one can be moved by tapping. Ids and days were parsed, so
+/// they need no escaping.
+fn extra(subject: &Subject) -> String {
     match subject.id {
         None => format!("<input type=\"hidden\" name=\"patient_id\" value=\"{}\">", subject.patient),
-        Some(_) => String::new(),
+        Some(id) => format!(
+            "<p><a class=\"button\" href=\"/agenda?dia={}&amp;mover={id}\">{}</a></p>",
+            subject.shown.day,
+            text::agenda::MOVE
+        ),
     }
 }
 

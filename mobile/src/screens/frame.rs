@@ -25,11 +25,30 @@ pub type Page = Html<String>;
 pub enum Tab {
     /// Hoje.
     Today,
+    /// Agenda.
+    Agenda,
     /// Pacientes.
     Patients,
+    /// Estoque.
+    Stock,
+    /// Equipe.
+    Team,
     /// Sincronização.
     Sync,
+    /// Everything that is not used every hour.
+    More,
 }
+
+/// The tabs in their order: where each leads and what it is called.
+const TABS: [(Tab, &str, &str); 7] = [
+    (Tab::Today, "/", text::TODAY),
+    (Tab::Agenda, "/agenda", text::AGENDA),
+    (Tab::Patients, "/pacientes", text::PATIENTS),
+    (Tab::Stock, "/estoque", text::STOCK),
+    (Tab::Team, "/equipe", text::TEAM),
+    (Tab::Sync, "/sincronizacao", text::SYNC),
+    (Tab::More, "/mais", text::MORE),
+];
 
 /// Somebody who may use the tablet.
 pub struct PersonView {
@@ -132,6 +151,11 @@ impl Frame {
         self.live_from = format!("{path}?visto={revision}");
         self.live.push_str(",#faixa");
         self
+    }
+
+    /// The tabs, each with whether this page is under it.
+    pub fn tabs(&self) -> impl Iterator<Item = (&'static str, &'static str, bool)> + '_ {
+        TABS.into_iter().map(|(tab, href, label)| (href, label, tab == self.tab))
     }
 
     /// Whether the tablet can be locked.

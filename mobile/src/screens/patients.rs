@@ -17,6 +17,9 @@ pub struct PatientsQuery {
     /// Words, digits.
     #[serde(default)]
     busca: String,
+    /// Where an appointment is being booked: day, `T`, time, `~`, professional.
+    #[serde(default)]
+    agendar: String,
 }
 
 #[derive(Template)]
@@ -26,6 +29,42 @@ struct PatientsPage {
     search: String,
     patients: Vec<PatientView>,
     more: bool,
+    booking: Option<Booking>,
+}
+
+/// A free cell of the agenda somebody tapped: the next thing chosen is the patient.
+struct Booking {
+    place: String,
+    day: String,
+    time: String,
+    professional: String,
+}
+
+/// `None` for anything that is no place in an agenda.
+fn booking(place: &str) -> Option<Booking> {
+    let (day, rest) = place.split_once('T')?;
+    let (time, professional) = rest.split_once('~')?;
+    chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    chrono::NaiveTime::parse_from_str(time, "%H:%M").ok()?;
+    let known = professional.is_empty() || professional.parse::<neonpro_contract::ids::RecordId>().is_ok();
+    let part = str::to_owned;
+    known.then(|| Booking {
+        place: part(place),
+        day: part(day),
+        time: part(time),
+        professional: part(professional),
+    })
+}
+
+impl Booking {
+    /// Where choosing a patient leads.
+    fn href(&self, patient: &str) -> String {
+        let professional = match self.professional.as_str() {
+            "" => String::new(),
+            id => format!("&profissional={id}"),
+        };
+        format!("/agendamentos/novo?paciente={patient}&dia={}&hora={}{professional}", self.day, self.time)
+    }
 }
 
 /// The list.
@@ -44,7 +83,8 @@ pub async fn show(
         let frame = Frame::load(replica, &visit, now_us, text::PATIENTS, Tab::Patients)?
             .live("#lista")
             .live_with("#busca");
-        super::frame::page(&PatientsPage { frame, search, patients, more })
+        let booking = booking(&query.agendar);
+        super::frame::page(&PatientsPage { frame, search, patients, more, booking })
     })
     .await
 }

@@ -4,6 +4,7 @@ use super::frame::{Frame, Page, Tab};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::read::agenda::{AppointmentView, list_day};
+use crate::read::stock::{WatchView, list_watch};
 use crate::read::sync::{TodoView, list_todo};
 use crate::read::zone;
 use crate::text;
@@ -33,6 +34,7 @@ struct TodayPage {
     count_text: String,
     appointments: Vec<AppointmentView>,
     todo: Vec<TodoView>,
+    watch: Vec<WatchView>,
 }
 
 /// The day's page.
@@ -62,6 +64,7 @@ fn draw(replica: &Replica, visit: &Visit, now_us: i64, day: &str) -> Result<Page
         count_text: text::plural(count, text::agenda::ONE, text::agenda::MANY),
         appointments,
         todo: list_todo(replica, zone, now_us)?,
+        watch: list_watch(replica, zone, now_us)?,
     };
     super::frame::page(&page)
 }

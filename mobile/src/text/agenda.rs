@@ -4,6 +4,28 @@
 pub const DAY_BEFORE: &str = "Dia anterior";
 /// Next day.
 pub const DAY_AFTER: &str = "Próximo dia";
+/// Previous day or week.
+pub const BEFORE: &str = "Anterior";
+/// Next day or week.
+pub const AFTER: &str = "Próximo";
+/// A day's view.
+pub const DAY_VIEW: &str = "Dia";
+/// A week's view.
+pub const WEEK_VIEW: &str = "Semana";
+/// No filter.
+pub const EVERYBODY: &str = "Todos os profissionais";
+/// Something is being moved by tapping.
+pub const MOVING: &str = "Toque no novo horário deste agendamento.";
+/// Action in a free cell while something is being moved.
+pub const HERE: &str = "Mover para cá";
+/// The same for screen readers, followed by a time.
+pub const MOVE_HERE: &str = "Mover para";
+/// Action in a free cell, followed by a time.
+pub const BOOK_AT: &str = "Agendar às";
+/// Action on an appointment.
+pub const MOVE: &str = "Mover na agenda";
+/// Below the table.
+pub const ABOUT_TABLE: &str = "Tracejado: ainda não confirmado pelo servidor. Arraste um agendamento para outro horário, ou abra-o e use Mover na agenda.";
 /// Heading.
 pub const AGENDA: &str = "Agenda";
 /// One of a count.
@@ -74,6 +96,23 @@ pub fn long_day(day: chrono::NaiveDate) -> String {
     let weekday = WEEKDAYS.get(index(day.weekday().num_days_from_monday())).copied().unwrap_or_default();
     let month = MONTHS.get(index(day.month0())).copied().unwrap_or_default();
     format!("{weekday}, {} de {month}", day.day())
+}
+
+/// `Semana de 23 de novembro`.
+#[must_use]
+pub fn week(monday: chrono::NaiveDate) -> String {
+    use chrono::Datelike;
+    let month = usize::try_from(monday.month0()).ok().and_then(|index| MONTHS.get(index)).copied();
+    format!("Semana de {} de {}", monday.day(), month.unwrap_or_default())
+}
+
+/// `seg 23`.
+#[must_use]
+pub fn short_day(day: chrono::NaiveDate) -> String {
+    use chrono::Datelike;
+    let index = usize::try_from(day.weekday().num_days_from_monday()).unwrap_or(0);
+    let name: String = WEEKDAYS.get(index).copied().unwrap_or_default().chars().take(3).collect();
+    format!("{name} {}", day.day())
 }
 
 /// A status of an appointment.

@@ -73,6 +73,10 @@ pub const DATE: &str = "Esta data não existe ou está fora de 1900 a 2200. Use 
 pub const TIME: &str = "Este horário não existe. Use horas e minutos, como 14:30.";
 /// Bad length.
 pub const MINUTES: &str = "A duração precisa ser um número de 5 a 720 minutos.";
+/// Not a number.
+pub const NUMBER: &str = "Escreva um número, como 12 ou 12,5.";
+/// Not pairs.
+pub const PAIRS: &str = "Escreva um par por linha, com dois-pontos entre os dois.";
 /// Birth date to come.
 pub const BORN_LATER: &str = "A data de nascimento está no futuro. Confira o ano.";
 /// Choice that is not one.

@@ -244,7 +244,16 @@ pub(super) fn clinic(place: &Place, network: Uuid, tax_id: &str, address: String
         ("address", text(address)),
         ("phone", text(phone)),
         ("email", text(format!("contato.{}@example.com", place.uf.to_lowercase()))),
-        ("settings", object([("agenda_start", "08:00".into()), ("agenda_end", "18:00".into())])),
+        (
+            "settings",
+            object([
+                ("agenda_start", "08:00".into()),
+                ("agenda_end", "18:00".into()),
+                // A random key that belongs to nobody.
+                ("pix_key", "123e4567-e12b-12d1-a456-426655440000".into()),
+                ("pix_city", "São Paulo".into()),
+            ]),
+        ),
         ("is_active", Value::Bool(true)),
         ("network_id", Value::Uuid(network)),
         ("timezone", text("America/Sao_Paulo")),

@@ -138,6 +138,7 @@ fn fields_of(maker: &'static str, product: &Product, number: u32) -> Fields {
         ("category", text(product.category)),
         ("product_class", text(product.class())),
         ("sku", text(format!("AUR-{number:03}"))),
+        ("barcode", text(gtin(number))),
         ("manufacturer", text(maker)),
         ("unit_type", text(product.unit)),
         ("unit_size", quantity(product.size)),
@@ -151,6 +152,14 @@ fn fields_of(maker: &'static str, product: &Product, number: u32) -> Fields {
         ("is_controlled_substance", Value::Bool(false)),
         ("is_active", Value::Bool(true)),
     ]
+}
+
+/// A product number of 13 digits (GS1 General Specifications 7.9) in the range for use inside a company.
+fn gtin(number: u32) -> String {
+    let digits = format!("2000000{number:05}");
+    let weighted = digits.bytes().zip([1u32, 3].into_iter().cycle());
+    let sum: u32 = weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    format!("{digits}{}", (10 - sum % 10) % 10)
 }
 
 fn lot(scribe: &mut Scribe, team: &Team, product: Uuid, expiry: chrono::NaiveDate) -> Result<Uuid, Invalid> {

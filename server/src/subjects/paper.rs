@@ -5,6 +5,7 @@ use crate::words;
 use chrono::{DateTime, NaiveDate};
 use neonpro_contract::catalogue::{self, Purpose, Table};
 use neonpro_contract::time::ServerInstant;
+use neonpro_contract::words as named;
 use serde_json::Value as Json;
 
 /// Lays a statement out; the JSON it was made from rides along as a file.
@@ -55,7 +56,7 @@ fn summary(statement: &Json, now: ServerInstant) -> Vec<(String, String)> {
 fn tables(statement: &Json) -> Block {
     let tables = statement.get("tables").and_then(Json::as_object);
     let rows = tables.into_iter().flatten().map(|(table, held)| {
-        let label = words::table_label(table).unwrap_or(table);
+        let label = named::table_label(table).unwrap_or(table);
         vec![label.to_owned(), text(held.get("records"))]
     });
     let rows = rows.collect();
@@ -88,13 +89,13 @@ fn records(records: &[Json]) -> Vec<Block> {
         let table = record.get("table").and_then(Json::as_str).unwrap_or_default();
         if table != heading {
             heading = table;
-            blocks.push(Block::Heading(words::table_label(table).unwrap_or(table).to_owned()));
+            blocks.push(Block::Heading(named::table_label(table).unwrap_or(table).to_owned()));
         }
         let mut facts = vec![("Registro".to_owned(), text(record.get("record")))];
         for field in catalogue::table(table).into_iter().flat_map(Table::columns) {
             let value = record.get("values").and_then(|values| values.get(field.name));
             if !value.is_none_or(is_empty) {
-                let label = words::field_label(table, field.name).unwrap_or(field.name);
+                let label = named::field_label(table, field.name).unwrap_or(field.name);
                 facts.push((label.to_owned(), text(value)));
             }
         }

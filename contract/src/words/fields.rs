@@ -1,4 +1,4 @@
-//! Names of the records of a patient and of their fields, as the patient is told them.
+//! Names of records and of their fields.
 
 /// A table, in the plural.
 #[must_use]
@@ -17,6 +17,22 @@ pub fn table_label(table: &str) -> Option<&'static str> {
         "coordination_messages" => "Mensagens da equipe",
         "data_consent_records" => "Consentimentos",
         "payments" => "Pagamentos",
+        "clinics" => "Clínica",
+        "professionals" => "Profissionais",
+        "clinic_professionals" => "Pessoas da clínica",
+        "inventory_products" => "Produtos",
+        "inventory_lots" => "Lotes",
+        "inventory_transactions" => "Movimentos de estoque",
+        "inventory_alerts" => "Alertas de estoque",
+        "documentation_templates" => "Modelos de documentos",
+        "professional_teams" => "Equipes",
+        "team_members" => "Membros de equipes",
+        "professional_supervision" => "Supervisões",
+        "professional_scope_validation" => "Autorizações profissionais",
+        "coordination_protocols" => "Protocolos",
+        "compliance_assessments" => "Avaliações de conformidade",
+        "compliance_reports" => "Relatórios de conformidade",
+        "scope_decisions" => "Decisões sobre o escopo",
         _ => return None,
     })
 }
@@ -37,6 +53,14 @@ fn own(table: &str, field: &str) -> Option<&'static str> {
         ("treatment_plans", "professional_id") => "Profissional responsável",
         ("treatment_sessions", "notes") => "Anotações",
         ("data_consent_records", "version") => "Versão do texto",
+        ("clinics", "name") => "Nome",
+        ("clinics", "is_active") => "Em funcionamento",
+        ("professionals", "name") => "Nome",
+        ("professionals" | "clinic_professionals", "is_active") => "Trabalha aqui",
+        ("inventory_products", "is_active") => "Em uso",
+        ("inventory_lots" | "inventory_products" | "inventory_transactions", "expiry_date") => "Validade",
+        ("team_members", "role") => "Papel na equipe",
+        ("coordination_protocols" | "documentation_templates", "version") => "Versão",
         ("payments", "status") => "Situação do pagamento",
         ("coordination_messages", "professional_id") => "Escrita por",
         _ => return None,
@@ -45,7 +69,12 @@ fn own(table: &str, field: &str) -> Option<&'static str> {
 
 /// Names that mean the same everywhere: people, moments, words.
 fn shared(field: &str) -> Option<&'static str> {
-    person(field).or_else(|| moment(field)).or_else(|| care(field)).or_else(|| administration(field))
+    person(field)
+        .or_else(|| moment(field))
+        .or_else(|| care(field))
+        .or_else(|| administration(field))
+        .or_else(|| stock(field))
+        .or_else(|| together(field))
 }
 
 fn person(field: &str) -> Option<&'static str> {
@@ -192,16 +221,135 @@ fn administration(field: &str) -> Option<&'static str> {
     })
 }
 
+fn stock(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "product_id" => "Produto",
+        "lot_id" => "Lote",
+        "category" => "Categoria",
+        "sku" => "Código interno (SKU)",
+        "barcode" => "Código de barras",
+        "manufacturer" => "Fabricante",
+        "anvisa_registration" => "Registro ANVISA",
+        "unit_type" => "Unidade",
+        "unit_size" => "Tamanho da unidade",
+        "current_quantity" => "Em estoque",
+        "min_quantity" => "Mínimo",
+        "max_quantity" => "Máximo",
+        "reorder_point" => "Ponto de reposição",
+        "cost_per_unit" | "unit_cost" => "Custo por unidade (R$)",
+        "selling_price_per_unit" => "Preço por unidade (R$)",
+        "batch_number" | "lot_number" => "Número do lote",
+        "storage_requirements" => "Como guardar",
+        "requires_refrigeration" => "Guardar refrigerado",
+        "is_controlled_substance" => "Substância controlada",
+        "product_class" => "Classe do produto",
+        "opened_at" => "Aberto em",
+        "site" => "Onde fica",
+        "received_quantity" => "Quantidade recebida",
+        "transaction_type" => "Movimento",
+        "quantity" => "Quantidade",
+        "transaction_date" => "Data do movimento",
+        "alert_type" => "Alerta",
+        "severity" => "Gravidade",
+        "message" => "Mensagem",
+        "is_resolved" => "Resolvido",
+        "resolved_at" => "Resolvido em",
+        "resolved_by" => "Resolvido por",
+        _ => return None,
+    })
+}
+
+fn together(field: &str) -> Option<&'static str> {
+    institution(field).or_else(|| oversight(field))
+}
+
+fn institution(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "name" => "Nome",
+        "tax_id" => "CNPJ",
+        "logo_url" => "Logotipo",
+        "settings" => "Configurações",
+        "is_active" => "Em uso",
+        "network_id" => "Rede",
+        "timezone" => "Fuso horário",
+        "professional_type" => "Profissão",
+        "council_type" => "Conselho",
+        "council_number" => "Número no conselho",
+        "council_state" => "UF do conselho",
+        "specialization" => "Especialidades",
+        "bio" => "Apresentação",
+        "profile_image_url" => "Retrato",
+        "role" => "Função",
+        "permissions" => "Permissões",
+        "template_type" => "Tipo de modelo",
+        "template_content" => "Conteúdo",
+        "required_fields" => "Campos obrigatórios",
+        "team_type" => "Tipo de equipe",
+        "scope_limitations" => "Limites",
+        "joined_at" => "Entrou em",
+        "left_at" => "Saiu em",
+        "protocol_type" => "Tipo de protocolo",
+        "trigger_conditions" => "Quando se aplica",
+        "required_professions" => "Profissões necessárias",
+        "workflow_steps" => "Passos",
+        "timeline_requirements" => "Prazos",
+        "documentation_requirements" => "Documentos necessários",
+        _ => return None,
+    })
+}
+
+fn oversight(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "supervisor_id" => "Supervisão por",
+        "supervisee_id" => "Supervisionado",
+        "supervision_type" => "Tipo de supervisão",
+        "scope" => "O que abrange",
+        "requirements" => "Exigências",
+        "frequency" => "Frequência",
+        "max_autonomy_level" => "Autonomia (1 a 5)",
+        "end_date" => "Fim",
+        "medication_id" => "Medicamento",
+        "is_authorized" => "Autorizado",
+        "authorization_level" => "Nível de autorização",
+        "conditions" => "Condições",
+        "supervision_requirements" => "Exigências de supervisão",
+        "valid_from" => "Vale desde",
+        "valid_until" => "Vale até",
+        "authorized_by" => "Autorizado por",
+        "requirement_id" => "Exigência",
+        "score" => "Nota",
+        "findings" => "Achados",
+        "recommendations" => "Recomendações",
+        "due_date" => "Prazo",
+        "assessed_by" => "Avaliado por",
+        "assessed_at" => "Avaliado em",
+        "report_type" => "Tipo de relatório",
+        "report_period_start" => "Início do período",
+        "report_period_end" => "Fim do período",
+        "report_data" => "Dados",
+        "generated_at" => "Gerado em",
+        "generated_by" => "Gerado por",
+        "approved_at" => "Aprovado em",
+        "approved_by" => "Aprovado por",
+        "rule_id" => "Regra",
+        "choice" => "Decisão",
+        "decided_by" => "Decidido por",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use neonpro_contract::catalogue::{PatientLink, TABLES};
+    use crate::catalogue::{Scope, TABLES};
 
     #[test]
-    fn everything_a_statement_tells_has_a_name() {
+    fn everything_of_a_clinic_has_a_name() {
         let mut missing = Vec::new();
-        for table in TABLES.iter().filter(|table| !matches!(table.patient, PatientLink::None)) {
-            assert!(table_label(table.name).is_some(), "{}", table.name);
+        for table in TABLES.iter().filter(|table| table.scope == Scope::Clinic) {
+            if table_label(table.name).is_none() {
+                missing.push(table.name.to_owned());
+            }
             for field in table.columns() {
                 if field_label(table.name, field.name).is_none() {
                     missing.push(format!("{}.{}", table.name, field.name));
