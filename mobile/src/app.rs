@@ -5,6 +5,7 @@
 
 use crate::failure::Failure;
 use crate::guard::Guard;
+use crate::handed::Handed;
 use neonpro_client_core::{Replica, SyncHandle};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,7 @@ struct Inner {
     sync: Mutex<Option<SyncHandle>>,
     closing: watch::Sender<bool>,
     lock: Mutex<LockControl>,
+    handed: Mutex<Option<Handed>>,
 }
 
 impl App {
@@ -40,7 +42,8 @@ impl App {
     pub fn new(replica: Replica, path: PathBuf, guard: Guard, sync: Option<SyncHandle>) -> Self {
         let (sync, closing) = (Mutex::new(sync), watch::Sender::new(false));
         let lock = Mutex::new(LockControl::None);
-        Self(Arc::new(Inner { replica, path, guard, sync, closing, lock }))
+        let handed = Mutex::new(None);
+        Self(Arc::new(Inner { replica, path, guard, sync, closing, lock, handed }))
     }
 
     /// What pages offer to protect the tablet.
@@ -52,6 +55,17 @@ impl App {
     /// Says what pages offer from now on.
     pub fn set_lock(&self, control: LockControl) {
         *self.0.lock.lock().unwrap_or_else(PoisonError::into_inner) = control;
+    }
+
+    /// What a patient holds the tablet for, if one does.
+    #[must_use]
+    pub fn handed(&self) -> Option<Handed> {
+        self.0.handed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Hands the tablet to a patient, or takes it back.
+    pub fn hand_over(&self, handed: Option<Handed>) {
+        *self.0.handed.lock().unwrap_or_else(PoisonError::into_inner) = handed;
     }
 
     /// The door.

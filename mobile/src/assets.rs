@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 const CSS: &str = include_str!("../assets/tablet.css");
 const SCRIPT: &str = include_str!("../assets/tablet.js");
 const COMPARE: &str = include_str!("../assets/compare.js");
+const SIGN: &str = include_str!("../assets/sign.js");
+const MAP: &str = include_str!("../assets/map.js");
 const AGENDA: &str = include_str!("../assets/agenda.js");
 const LOCK: &str = include_str!("../assets/lock.js");
 /// htmx 2.0.11, unchanged; its licence (0BSD) stands beside it.
@@ -19,6 +21,8 @@ pub async fn show(Path(name): Path<String>) -> Response {
         "tablet.css" => ("text/css; charset=utf-8", CSS),
         "tablet.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "compare.js" => ("text/javascript; charset=utf-8", COMPARE),
+        "sign.js" => ("text/javascript; charset=utf-8", SIGN),
+        "map.js" => ("text/javascript; charset=utf-8", MAP),
         "agenda.js" => ("text/javascript; charset=utf-8", AGENDA),
         "lock.js" => ("text/javascript; charset=utf-8", LOCK),
         "htmx.js" => ("text/javascript; charset=utf-8", HTMX),

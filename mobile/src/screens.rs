@@ -8,8 +8,10 @@ pub mod appointment;
 pub mod events;
 pub mod form_page;
 pub mod frame;
+pub mod more;
 pub mod patient;
 pub mod patients;
+pub mod payments;
 pub mod person;
 pub mod photo;
 pub mod record;
@@ -17,6 +19,7 @@ pub mod session;
 pub mod stock;
 pub mod sync;
 pub mod team;
+pub mod term;
 pub mod today;
 
 use crate::app::App;
@@ -50,6 +53,12 @@ pub fn routes() -> Router<App> {
         .route("/conversas", post(team::thread::create))
         .route("/conversas/nova", get(team::thread::new))
         .route("/conversas/{id}", get(team::thread::show).post(team::thread::act))
+        .route("/pagamentos", get(payments::list))
+        .route("/pagamentos/{id}", get(payments::show))
+        .route("/pacientes/{id}/cobrar", get(payments::new).post(payments::create))
+        .route("/mais", get(more::show))
+        .route("/conformidade", get(more::compliance))
+        .route("/fechamento", get(more::closing))
         .route("/pacientes", get(patients::show).post(patient::new::create))
         .route("/pacientes/novo", get(patient::new::show))
         .route("/pacientes/{id}", get(patient::show).post(patient::identity::save))
@@ -68,6 +77,13 @@ pub fn routes() -> Router<App> {
         .route("/pacientes/{id}/sessoes/nova", get(session::new))
         .route("/pacientes/{id}/sessoes", post(session::create))
         .route("/sessoes/{id}", get(session::show).post(session::save))
+        .route("/sessoes/{id}/usos", post(session::act))
+        .route("/sessoes/{id}/encerrar", post(session::close))
+        .route("/sessoes/{id}/adendos", post(session::add))
+        .route("/pacientes/{id}/termos/{purpose}", get(term::hand).post(term::start))
+        .route("/termo", get(term::show).post(term::sign))
+        .route("/devolver", post(term::take_back))
+        .route("/documentos/{address}", get(term::evidence))
         .route("/agendamentos", post(appointment::create))
         .route("/agendamentos/novo", get(appointment::new))
         .route("/agendamentos/{id}", get(appointment::show).post(appointment::save))

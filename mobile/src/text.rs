@@ -4,14 +4,18 @@
 //! own, so a second language replaces this module alone.
 
 pub mod agenda;
+pub mod consent;
 pub mod errors;
 pub mod gone;
 pub mod lock;
 pub mod locked;
+pub mod money;
+pub mod more;
 pub mod patient;
 pub mod photos;
 pub mod record;
 pub mod scope;
+pub mod session;
 pub mod status;
 pub mod stock;
 pub mod team;
@@ -75,6 +79,11 @@ pub fn notice(code: &str) -> Option<&'static str> {
         "movido" => "Agendamento movido neste tablet. O envio acontece sozinho.",
         "frasco" => "Frasco aberto: o relógio deste lote está correndo.",
         "movimento" => "Movimento salvo neste tablet. O envio acontece sozinho.",
+        "pagamento" => "Pagamento registrado neste tablet. O envio acontece sozinho.",
+        "uso" => "Uso salvo neste tablet.",
+        "sessao_encerrada" => "Sessão encerrada. O que faltar entra como adendo.",
+        "adendo" => "Adendo acrescentado. O envio acontece sozinho.",
+        "sem_assinatura" => "O paciente não assinou. Nada foi registrado.",
         "sem_mudanca" => "Nada foi alterado: os valores já eram esses.",
         "paciente" => "Paciente salvo neste tablet. O envio acontece sozinho.",
         "agendamento" => "Agendamento salvo neste tablet. O envio acontece sozinho.",

@@ -118,6 +118,19 @@ impl RecordState {
 }
 
 impl Replica {
+    /// How well the tablet's clock is known: server time minus tablet time (µs), half of the round trip it was measured over (ms),
+    /// when (tablet time, µs). `None` before the first sync.
+    ///
+    /// # Errors
+    /// A closed replica.
+    pub fn clock_measured(&self) -> Result<Option<(i64, u32, i64)>, ReplicaError> {
+        let meta = self.inner.store.meta()?;
+        Ok(meta
+            .clock_uncertainty_ms
+            .zip(meta.clock_measured_at)
+            .map(|(ms, at)| (meta.clock_offset_us, ms, at)))
+    }
+
     /// The sync status.
     ///
     /// # Errors

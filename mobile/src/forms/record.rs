@@ -123,7 +123,7 @@ pub fn read(table: &'static Table, posted: &Posted, record: &Map<String, Json>, 
         if creates {
             if posted.has(field.name) && !typed.is_empty() {
                 put_new(&mut wanted, field, typed, zone);
-            } else if field.required {
+            } else if field.required && field.default == neonpro_contract::catalogue::Default::Null {
                 wanted.refuse(field.name, errors::REQUIRED);
             }
         } else if field.kind == Kind::Text {

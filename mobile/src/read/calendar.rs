@@ -1,4 +1,4 @@
-//! The agenda as a table: a column per professional, a row per half hour, and who stands where.
+//! The agenda as a table: a column per professional, a row per quarter of an hour, and who stands where.
 //!
 //! Owns the placing of appointments. Never reads a replica. Invariant: no two appointments of one column share a cell; those that
 //! overlap stand beside each other, each whole.
@@ -8,11 +8,14 @@ use crate::forms::input::Choice;
 use neonpro_contract::time::US_PER_SECOND;
 
 /// Length of a row, µs.
-const SLOT_US: i64 = 30 * 60 * US_PER_SECOND;
-/// First and last row of a day without early or late appointments, as half hours since midnight: 8:00 until 19:00.
-const SLOTS: (i64, i64) = (16, 38);
-/// Half hours of a day.
-const SLOTS_OF_DAY: i64 = 48;
+const SLOT_US: i64 = 15 * 60 * US_PER_SECOND;
+/// First and last row of a day without early or late appointments, as quarters of an hour since midnight: 8:00 until 19:00.
+const SLOTS: (i64, i64) = (32, 76);
+/// Rows of a day.
+const SLOTS_OF_DAY: i64 = 96;
+/// Rows of an hour, and of a free cell where as many are free: half an hour is a place a finger hits.
+const SLOTS_OF_HOUR: i64 = 4;
+const SLOTS_FREE: i64 = 2;
 
 /// A cell of the table.
 pub enum Cell {
@@ -22,6 +25,8 @@ pub enum Cell {
         time: String,
         /// Whose column it is; empty for the one without a professional.
         professional: String,
+        /// Rows it takes.
+        rows: i64,
     },
     /// An appointment begins here.
     Booked {
@@ -34,7 +39,7 @@ pub enum Cell {
 
 /// A row of the table.
 pub struct Line {
-    /// `14:30`.
+    /// `14:00` on the hour; empty between.
     pub time: String,
     /// Whether the hour is full, which is drawn stronger.
     pub full_hour: bool,
@@ -81,8 +86,11 @@ pub fn place(appointments: &[AppointmentView], professionals: &[Choice], midnigh
             (index, appointment.professional_id.as_str(), first, last)
         })
         .collect();
-    let from = spans.iter().map(|span| span.2).min().unwrap_or(SLOTS.0).min(SLOTS.0);
-    let until = spans.iter().map(|span| span.3.saturating_add(1)).max().unwrap_or(SLOTS.1).max(SLOTS.1);
+    // Whole hours: every row that names one is there.
+    let first = spans.iter().map(|span| span.2).min().unwrap_or(SLOTS.0).min(SLOTS.0);
+    let from = first.saturating_sub(first.rem_euclid(SLOTS_OF_HOUR));
+    let last = spans.iter().map(|span| span.3.saturating_add(1)).max().unwrap_or(SLOTS.1).max(SLOTS.1);
+    let until = last.saturating_add(last.wrapping_neg().rem_euclid(SLOTS_OF_HOUR));
     let (mut columns, mut placed) = (Vec::new(), Vec::new());
     let mut first_column = 0usize;
     let nobody = Choice::new("", crate::text::agenda::NO_PROFESSIONAL);
@@ -106,11 +114,19 @@ pub fn place(appointments: &[AppointmentView], professionals: &[Choice], midnigh
             });
         }
         let lanes = ends.len().max(1);
-        columns.push(ColumnView { id: professional.value.clone(), name: professional.label.clone(), lanes });
+        columns.push(ColumnView { id: professional.value.clone(), name: short(&professional.label), lanes });
         first_column = first_column.saturating_add(lanes);
     }
     let lines = (from..until).map(|row| line(row, &columns, &placed)).collect();
     Calendar { columns, lines }
+}
+
+/// First and last of a name: what fits over a column.
+fn short(name: &str) -> String {
+    match (name.split_whitespace().next(), name.split_whitespace().last()) {
+        (Some(first), Some(last)) if first != last => format!("{first} {last}"),
+        _ => name.to_owned(),
+    }
 }
 
 fn slot(at_us: i64, midnight_us: i64) -> i64 {
@@ -118,23 +134,34 @@ fn slot(at_us: i64, midnight_us: i64) -> i64 {
 }
 
 fn line(row: i64, columns: &[ColumnView], placed: &[Placed]) -> Line {
-    let time = format!("{:02}:{:02}", row / 2, row % 2 * 30);
+    let time = format!("{:02}:{:02}", row / SLOTS_OF_HOUR, row % SLOTS_OF_HOUR * 15);
+    let booked = |column: usize, row: i64| {
+        placed
+            .iter()
+            .find(|one| one.column == column && (one.row..one.row.saturating_add(one.rows)).contains(&row))
+    };
+    // Rows of a free cell begin at half hours; both must be free.
+    let first_of_free = row.saturating_sub(row.rem_euclid(SLOTS_FREE));
     let mut cells = Vec::new();
     let mut column = 0usize;
     for view in columns {
         for _ in 0..view.lanes {
-            let here = placed.iter().find(|one| {
-                one.column == column && (one.row..one.row.saturating_add(one.rows)).contains(&row)
-            });
-            match here {
+            let whole = (first_of_free..first_of_free.saturating_add(SLOTS_FREE))
+                .all(|row| booked(column, row).is_none());
+            match booked(column, row) {
                 Some(one) if one.row == row => cells.push(Cell::Booked { index: one.index, rows: one.rows }),
-                Some(_) => {}
-                None => cells.push(Cell::Free { time: time.clone(), professional: view.id.clone() }),
+                None if !whole || row == first_of_free => cells.push(Cell::Free {
+                    time: time.clone(),
+                    professional: view.id.clone(),
+                    rows: if whole { SLOTS_FREE } else { 1 },
+                }),
+                _ => {}
             }
             column = column.saturating_add(1);
         }
     }
-    Line { time, full_hour: row % 2 == 0, cells }
+    let full_hour = row.rem_euclid(SLOTS_OF_HOUR) == 0;
+    Line { time: if full_hour { time } else { String::new() }, full_hour, cells }
 }
 
 #[cfg(test)]
@@ -180,9 +207,8 @@ mod tests {
             }
             for cell in &line.cells {
                 width += 1;
-                if let Cell::Booked { rows, .. } = cell {
-                    covered.push((1, rows - 1));
-                }
+                let (Cell::Booked { rows, .. } | Cell::Free { rows, .. }) = cell;
+                covered.push((1, rows - 1));
             }
             widths.push(width);
         }
@@ -199,17 +225,17 @@ mod tests {
             appointment("", 20 * 60, 23 * 60 + 59),
         ];
         let calendar = place(&day, &people(), 0);
-        assert_eq!(calendar.columns.iter().map(|column| column.lanes).collect::<Vec<_>>(), [3, 1, 1]);
+        assert_eq!(calendar.columns.iter().map(|column| column.lanes).collect::<Vec<_>>(), [2, 1, 1]);
         assert_eq!(calendar.lines.first().unwrap().time, "06:00");
-        assert_eq!(calendar.lines.last().unwrap().time, "23:30");
-        assert!(widths(&calendar).iter().all(|width| *width == 5), "{:?}", widths(&calendar));
+        assert_eq!(calendar.lines.len(), 72);
+        assert!(widths(&calendar).iter().all(|width| *width == 4), "{:?}", widths(&calendar));
     }
 
     #[test]
     fn an_empty_day_is_the_working_day_with_a_column_each() {
         let calendar = place(&[], &people(), 0);
         assert_eq!(calendar.lines.first().unwrap().time, "08:00");
-        assert_eq!(calendar.lines.last().unwrap().time, "18:30");
+        assert_eq!(calendar.lines.len(), 44);
         assert!(widths(&calendar).iter().all(|width| *width == 2));
     }
 

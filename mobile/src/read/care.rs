@@ -6,6 +6,7 @@ use crate::forms::input::Choice;
 use crate::text as words;
 use crate::zone::Zone;
 use neonpro_client_core::{Replica, ReplicaError};
+use neonpro_contract::ids::RecordId;
 
 /// A plan with its sessions.
 pub struct PlanView {
@@ -106,4 +107,33 @@ pub fn find_plan(replica: &Replica, plan: &str) -> Result<Option<(String, String
     let sql = "SELECT uuid_text(patient_id) AS patient, title FROM treatment_plans WHERE id = uuid(?1)";
     let rows = list(replica, sql, &[plan.into()], 1)?;
     Ok(rows.first().map(|row| (text(row, "patient").to_owned(), text(row, "title").to_owned())))
+}
+
+/// Templates of a kind in use: id and name.
+///
+/// # Errors
+/// What the replica reports.
+pub fn list_templates(replica: &Replica, kind: &str) -> Result<Vec<(String, String)>, ReplicaError> {
+    let sql = "SELECT uuid_text(id) AS id, name FROM documentation_templates
+        WHERE template_type = ?1 AND is_active IS NOT 0 AND retired_at IS NULL ORDER BY name COLLATE NOCASE";
+    let rows = list(replica, sql, &[kind.into()], 20)?;
+    Ok(rows.iter().map(|row| (text(row, "id").to_owned(), text(row, "name").to_owned())).collect())
+}
+
+/// A template's content as text a person goes on with: a line per part.
+///
+/// # Errors
+/// What the replica reports.
+pub fn find_template_text(replica: &Replica, template: RecordId) -> Result<Option<String>, ReplicaError> {
+    let Some(record) = super::find_record(replica, "documentation_templates", template)? else {
+        return Ok(None);
+    };
+    let Some(content) = record.get("template_content").and_then(serde_json::Value::as_object) else {
+        return Ok(None);
+    };
+    let line = |(key, value): (&String, &serde_json::Value)| match super::records::json_text(value) {
+        words if key.as_str() == "texto" => words,
+        words => format!("{key}: {words}"),
+    };
+    Ok(Some(content.iter().map(line).collect::<Vec<_>>().join("\n")))
 }

@@ -1,6 +1,7 @@
 //! What a record is called, and where its screen is: for lists that mix tables.
 
 use super::{Record, list, text};
+use crate::screens::record::WRITTEN_HERE;
 use crate::text as words;
 use neonpro_client_core::{Replica, ReplicaError};
 use neonpro_contract::edit::DocumentId;
@@ -29,7 +30,7 @@ pub fn name(replica: &Replica, document: &DocumentId) -> Result<Named, ReplicaEr
         "treatment_plans" => BY_PATIENT_OF_PLAN,
         "data_consent_records" => BY_PATIENT_OF_CONSENT,
         "treatment_sessions" => BY_PATIENT_OF_SESSION,
-        _ => return Ok(Named { kind, what: kind.to_owned(), href: None }),
+        _ => return other(replica, document, kind),
     };
     let id = document.record.to_string();
     let rows = list(replica, sql, &[id.as_str().into()], 1)?;
@@ -39,6 +40,26 @@ pub fn name(replica: &Replica, document: &DocumentId) -> Result<Named, ReplicaEr
         found => found.to_owned(),
     };
     Ok(Named { kind, what, href: href(table, &id, row) })
+}
+
+/// A record that is one form, or belongs to a page of its own.
+fn other(replica: &Replica, document: &DocumentId, kind: &'static str) -> Result<Named, ReplicaError> {
+    let alone = Named { kind, what: kind.to_owned(), href: None };
+    let Some(table) = document.table() else { return Ok(alone) };
+    let Some(record) = super::find_record(replica, table.name, document.record)? else { return Ok(alone) };
+    let id = document.record;
+    let href = match table.name {
+        "payments" => Some(format!("/pagamentos/{id}")),
+        "coordination_threads" => Some(format!("/conversas/{id}")),
+        "coordination_messages" => Some(format!("/conversas/{}", text(&record, "thread_id"))),
+        "inventory_transactions" | "inventory_alerts" => {
+            Some(format!("/estoque/{}", text(&record, "product_id")))
+        }
+        name => {
+            WRITTEN_HERE.iter().any(|(here, ..)| *here == name).then(|| format!("/registros/{name}/{id}"))
+        }
+    };
+    Ok(Named { kind, what: super::records::title(replica, table, &record)?, href })
 }
 
 fn href(table: &str, id: &str, row: &Record) -> Option<String> {

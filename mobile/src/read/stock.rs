@@ -109,6 +109,8 @@ pub struct WatchView {
     pub href: String,
     /// Tone.
     pub tone: &'static str,
+    /// Whether it is an open vial.
+    pub open: bool,
 }
 
 /// A number of a column that keeps decimals, or of a sum.
@@ -349,6 +351,7 @@ pub fn list_watch(replica: &Replica, zone: Zone, now_us: i64) -> Result<Vec<Watc
                 detail,
                 href: format!("/estoque/{}", text(row, "product")),
                 tone,
+                open: number(row, "opened_at").is_some(),
             }
         })
         .filter(|watch| !watch.detail.is_empty())

@@ -18,6 +18,7 @@ use crate::read::agenda::{AppointmentView, list_of_patient};
 use crate::read::badge::Badge;
 use crate::read::care::{PlanView, list_plans};
 use crate::read::photos::{PhotoView, list_photos};
+use crate::read::timeline::{EntryView, list_entries};
 use crate::read::{Record, find_record, patients, sync, zone};
 use crate::text;
 use crate::visit::Visit;
@@ -69,6 +70,7 @@ struct PatientPage {
     appointments: Vec<AppointmentView>,
     plans: Option<Vec<PlanView>>,
     photos: Option<Vec<PhotoView>>,
+    timeline: Vec<EntryView>,
     plan_title: crate::forms::input::Input,
     care_warning: Option<&'static str>,
 }
@@ -119,7 +121,7 @@ fn draw(
     let clinical = replica.identity().audience == Audience::Clinical;
     let name = crate::read::text(&record, "name").to_owned();
     let frame = Frame::load(replica, visit, now_us, &name, Tab::Patients)?
-        .live("#cabecalho,#alergias-barra,#agendamentos,#saude,#consentimentos,#planos,#fotos")
+        .live("#cabecalho,#alergias-barra,#agendamentos,#saude,#consentimentos,#planos,#fotos,#linha")
         .open_record(&revision(&record), seen)
         .problem(typed.problem);
     let page = PatientPage {
@@ -132,6 +134,7 @@ fn draw(
         appointments: list_of_patient(replica, zone, &id)?,
         plans: if clinical { Some(list_plans(replica, zone, &id)?) } else { None },
         photos: if clinical { Some(latest(list_photos(replica, zone, &id)?)) } else { None },
+        timeline: list_entries(replica, &id, (zone, now_us))?,
         plan_title: plans::input(typed.plan.as_ref()),
         care_warning: consents::care_warning(replica, &id)?,
         name,

@@ -1,25 +1,35 @@
 //! A treatment session: writing what happened. Never refused for want of consent: the act took place.
 
-use super::form_page::{FormPage, Tab};
-use super::frame::{Frame, Page};
+mod closing;
+mod uses;
+
+pub use closing::{add, close};
+pub use uses::act;
+
+use super::frame::{Frame, Page, Tab, page};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::FormBody;
 use crate::forms::{Posted, Problems, field, session as form};
+use crate::read::scope::{self, ScopeView};
 use crate::read::{
-    Record, agenda, attention, badge::Badge, care, find_record, number, scope, text as text_of,
+    Record, agenda, attention, badge::Badge, care, find_record, instant, number, text as text_of, texts, zone,
 };
 use crate::screens::patient::consents::care_warning;
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, Refusal, create as create_record, update};
+use crate::zone::Zone;
+use askama::Template;
 use axum::extract::{Form, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use closing::AddendumView;
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
 use serde::Deserialize;
 use serde_json::Value as Json;
+use uses::{Chosen, UsesView};
 
 const TABLE: &str = "treatment_sessions";
 /// Messages after saving: as usual, and where the scope of practice has something to say.
@@ -34,6 +44,10 @@ pub struct SessionQuery {
     visto: Option<String>,
     /// The set-aside edit whose text is to be corrected.
     corrigir: Option<String>,
+    /// Template a new one begins with.
+    modelo: Option<RecordId>,
+    #[serde(flatten)]
+    chosen: Chosen,
 }
 
 /// What is drawn: an existing record or a new one in this plan.
@@ -57,9 +71,17 @@ pub async fn new(
             Some(edit) => attention::find_kept_creation(replica, edit, TABLE)?,
             None => None,
         };
-        let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
+        let typed = match (kept, query.modelo) {
+            (Some(kept), _) => Some((kept, Refusal::of(text::status::CORRECTING))),
+            (None, Some(template)) => {
+                let notes = care::find_template_text(replica, template)?;
+                notes.map(|notes| (Posted::new(vec![("notes".to_owned(), notes)]), Refusal::default()))
+            }
+            (None, None) => None,
+        };
         let subject = blank(replica, patient, query.plano.unwrap_or_default())?;
-        draw(replica, &visit, now_us, &subject, None, typed.as_ref())
+        let around = (None, &query.chosen, None);
+        draw(replica, &visit, now_us, &subject, around, typed.as_ref())
     })
     .await
 }
@@ -78,7 +100,8 @@ pub async fn show(
             None => None,
         };
         let typed = kept.map(|kept| (kept, Refusal::of(text::status::CORRECTING)));
-        draw(replica, &visit, now_us, &existing(replica, id)?, query.visto.as_deref(), typed.as_ref())
+        let around = (query.visto.as_deref(), &query.chosen, None);
+        draw(replica, &visit, now_us, &existing(replica, id)?, around, typed.as_ref())
     })
     .await
 }
@@ -102,14 +125,19 @@ pub async fn create(
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => {
                 let notice = scope::notice(replica, TABLE, id, NOTICES)?;
-                let told = notice != NOTICES.0;
-                let next = if told { format!("/sessoes/{id}") } else { format!("/pacientes/{patient}") };
-                Ok(done(&next, notice))
+                Ok(done(&format!("/sessoes/{id}"), notice))
             }
             Outcome::Unchanged => Ok(done(&format!("/pacientes/{patient}"), "sessao")),
             Outcome::Refused(refusal) => {
                 let here = visit.at(format!("/pacientes/{patient}/sessoes/nova"));
-                refused(draw(replica, &here, now_us, &subject, None, Some(&(posted, refusal)))?)
+                refused(draw(
+                    replica,
+                    &here,
+                    now_us,
+                    &subject,
+                    (None, &Chosen::default(), None),
+                    Some(&(posted, refusal)),
+                )?)
             }
         }
     })
@@ -138,9 +166,14 @@ pub async fn save(
         )? {
             Outcome::Saved(_) => Ok(done(&here, scope::notice(replica, TABLE, id, NOTICES)?)),
             Outcome::Unchanged => Ok(done(&here, "sem_mudanca")),
-            Outcome::Refused(refusal) => {
-                refused(draw(replica, &visit.at(here), now_us, &subject, None, Some(&(posted, refusal)))?)
-            }
+            Outcome::Refused(refusal) => refused(draw(
+                replica,
+                &visit.at(here),
+                now_us,
+                &subject,
+                (None, &Chosen::default(), None),
+                Some(&(posted, refusal)),
+            )?),
         }
     })
     .await
@@ -148,6 +181,18 @@ pub async fn save(
 
 fn refused(page: Page) -> Result<Response, Failure> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// The page again, with why nothing was saved and what stays chosen.
+fn redraw(
+    replica: &Replica,
+    visit: &Visit,
+    now_us: i64,
+    id: RecordId,
+    (why, chosen): (&'static str, &Chosen),
+) -> Result<Response, Failure> {
+    let here = visit.at(format!("/sessoes/{id}"));
+    refused(draw(replica, &here, now_us, &existing(replica, id)?, (None, chosen, Some(why)), None)?)
 }
 
 fn blank(replica: &Replica, patient: RecordId, plan: String) -> Result<Subject, Failure> {
@@ -162,44 +207,84 @@ fn existing(replica: &Replica, id: RecordId) -> Result<Subject, Failure> {
     Ok(Subject { id: Some(id), record, patient, plan })
 }
 
+#[derive(Template)]
+#[template(path = "session.html")]
+struct SessionPage {
+    frame: Frame,
+    title: String,
+    id: Option<String>,
+    state: Option<Badge>,
+    patient: String,
+    name: String,
+    allergies: String,
+    warnings: Vec<&'static str>,
+    scope: Option<ScopeView>,
+    locked: bool,
+    form: Option<FormBody>,
+    fixed: Vec<(&'static str, String)>,
+    templates: Vec<(String, String)>,
+    plan: String,
+    uses: UsesView,
+    missing: Vec<&'static str>,
+    asked: bool,
+    addenda: Vec<AddendumView>,
+}
+
 fn draw(
     replica: &Replica,
     visit: &Visit,
     now_us: i64,
     subject: &Subject,
-    seen: Option<&str>,
+    (seen, chosen, problem): (Option<&str>, &Chosen, Option<&'static str>),
     typed: Option<&(Posted, Refusal)>,
 ) -> Result<Page, Failure> {
     let title = match number(&subject.record, "session_number") {
         Some(number) => format!("{} {number}", text::patient::SESSION),
         None => text::patient::SESSION_NEW.to_owned(),
     };
-    let mut frame = Frame::load(replica, visit, now_us, &title, Tab::Patients)?.live("#cabecalho");
-    if subject.id.is_some() {
-        frame = frame.open_record(&revision(&subject.record), seen);
-    }
     let locked = subject.record.contains_key("locked_at");
+    // A closed session has no form beside which its own refusal could stand.
+    let refusal = typed.filter(|_| locked).and_then(|(_, refusal)| refusal.problem);
+    let mut frame = Frame::load(replica, visit, now_us, &title, Tab::Patients)?
+        .live("#cabecalho,#mapa")
+        .problem(problem.or(refusal));
+    if subject.id.is_some() {
+        frame =
+            frame.live_with("#lote,#quantidade,#profundidade").open_record(&revision(&subject.record), seen);
+    }
+    let zone = zone(replica)?;
     let mut warnings: Vec<&'static str> = care_warning(replica, &subject.patient)?.into_iter().collect();
     if locked {
         warnings = vec![text::patient::SESSION_LOCKED];
     }
-    let scope = subject.id.map(|id| scope::find_scope(replica, TABLE, id)).transpose()?.flatten();
-    let name = match subject.patient.parse() {
-        Ok(patient) => find_record(replica, "patients", patient)?,
-        Err(_) => None,
+    let person = match subject.patient.parse() {
+        Ok(patient) => find_record(replica, "patients", patient)?.unwrap_or_default(),
+        Err(_) => Record::new(),
     };
-    FormPage {
-        frame,
+    page(&SessionPage {
         title,
+        id: subject.id.map(|id| id.to_string()),
         state: subject.id.map(|id| Badge::of(replica, TABLE, &id.to_string())).transpose()?,
-        subtitle: name.map(|patient| text_of(&patient, "name").to_owned()),
-        subtitle_href: Some(format!("/pacientes/{}", subject.patient)),
+        patient: subject.patient.clone(),
+        name: text_of(&person, "name").to_owned(),
+        allergies: texts(&person, "allergies").join(" · "),
         warnings,
-        scope,
+        scope: subject.id.map(|id| scope::find_scope(replica, TABLE, id)).transpose()?.flatten(),
         form: if locked { None } else { Some(form_body(replica, subject, typed)?) },
-        fixed: if locked { fixed(&subject.record) } else { Vec::new() },
-    }
-    .page()
+        fixed: if locked { fixed(&subject.record, (zone, now_us)) } else { Vec::new() },
+        templates: if subject.id.is_none() {
+            care::list_templates(replica, "treatment_record")?
+        } else {
+            Vec::new()
+        },
+        plan: subject.plan.clone(),
+        uses: uses::view(replica, &subject.record, now_us, chosen)?,
+        missing: closing::missing(replica, &subject.record, &subject.patient)?,
+        asked: problem == Some(text::session::MISSING),
+        addenda: closing::list_addenda(replica, &subject.record, (zone, now_us))?,
+        locked,
+        frame,
+    })
 }
 
 fn form_body(
@@ -229,14 +314,15 @@ fn form_body(
     })
 }
 
-fn fixed(record: &Record) -> Vec<(&'static str, String)> {
+fn fixed(record: &Record, (zone, now_us): (Zone, i64)) -> Vec<(&'static str, String)> {
+    let closed = instant(record, "locked_at").map(|at| zone.moment(at, now_us)).unwrap_or_default();
     [
-        (text::patient::SESSION_NOTES, "notes"),
-        (text::patient::SESSION_OUTCOME, "outcome"),
-        (text::patient::SESSION_FEEDBACK, "patient_feedback"),
+        (text::patient::SESSION_NOTES, text_of(record, "notes").to_owned()),
+        (text::patient::SESSION_OUTCOME, text_of(record, "outcome").to_owned()),
+        (text::patient::SESSION_FEEDBACK, text_of(record, "patient_feedback").to_owned()),
+        (text::session::LOCKED_AT, closed),
     ]
     .into_iter()
-    .map(|(label, field)| (label, text_of(record, field).to_owned()))
     .filter(|(_, value)| !value.is_empty())
     .collect()
 }

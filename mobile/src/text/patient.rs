@@ -78,6 +78,20 @@ pub const CONSENT_SINCE: &str = "em vigor desde";
 pub const CONSENT_EXPIRED: &str = "venceu em";
 /// Standing, followed by a day.
 pub const CONSENT_WITHDRAWN: &str = "retirado em";
+/// Entry of the timeline.
+pub const CONSENT_SINCE_SHORT: &str = "consentimento dado";
+/// Entry of the timeline.
+pub const CONSENT_ENDED: &str = "consentimento retirado";
+/// Card heading.
+pub const TIMELINE: &str = "Linha do tempo";
+/// Empty list.
+pub const TIMELINE_NONE: &str = "Nada registrado neste tablet.";
+/// Label of the links to what can be done.
+pub const ACTIONS: &str = "O que fazer";
+/// Action.
+pub const ASSESSMENT_NEW: &str = "Nova avaliação";
+/// Action.
+pub const PLAN_OPEN: &str = "Editar plano";
 /// Card heading.
 pub const APPOINTMENTS: &str = "Agendamentos";
 /// Empty list.

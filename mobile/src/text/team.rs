@@ -16,6 +16,8 @@ pub const ACCEPT: &str = "Aceitar";
 pub const DECLINE: &str = "Recusar";
 /// Action.
 pub const REFER: &str = "Encaminhar";
+/// Action.
+pub const TOGETHER: &str = "Sessão em conjunto";
 /// Heading.
 pub const THREADS: &str = "Conversas";
 /// Empty list.

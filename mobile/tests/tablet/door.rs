@@ -4,32 +4,27 @@ use crate::fixture::{ADDRESS, Tablet};
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 
-const SCREENS: &[&str] = &[
-    "/",
-    "/pacientes",
-    "/pacientes/novo",
-    "/agendamentos/novo",
-    "/sincronizacao",
-    "/eventos",
-    "/estado.json",
-    "/recursos/tablet.css",
-    "/does-not-exist",
-];
-const FORMS: &[&str] = &[
-    "/pacientes",
-    "/pacientes/01900000-0000-7000-8000-000000000001",
-    "/pacientes/01900000-0000-7000-8000-000000000001/itens",
-    "/pacientes/01900000-0000-7000-8000-000000000001/notas",
-    "/pacientes/01900000-0000-7000-8000-000000000001/consentimentos",
-    "/pacientes/01900000-0000-7000-8000-000000000001/planos",
-    "/pacientes/01900000-0000-7000-8000-000000000001/sessoes",
-    "/sessoes/01900000-0000-7000-8000-000000000001",
-    "/agendamentos",
-    "/agendamentos/01900000-0000-7000-8000-000000000001",
-    "/sincronizacao/01900000-0000-7000-8000-000000000001",
-    "/conexao",
-    "/autor",
-];
+/// Every address the router knows, read from its source: those that are shown, those that are posted to.
+fn addresses() -> (Vec<String>, Vec<String>) {
+    let source = include_str!("../../src/screens.rs");
+    let (mut screens, mut forms) = (vec!["/does-not-exist".to_owned()], Vec::new());
+    let routes = source.split(".route(").skip(1);
+    for route in routes {
+        let path = route.split('"').nth(1).unwrap();
+        let id = "01900000-0000-7000-8000-000000000001";
+        let names = [("{table}", "professional_teams"), ("{purpose}", "treatment"), ("{name}", "tablet.css")];
+        let path = names.iter().fold(path.to_owned(), |path, (part, value)| path.replace(part, value));
+        let path = path.replace("{id}", id).replace("{edit}", id).replace("{address}", &"0".repeat(64));
+        if route.contains("get(") {
+            screens.push(path.clone());
+        }
+        if route.contains("post(") {
+            forms.push(path);
+        }
+    }
+    assert!(screens.len() > 30 && forms.len() > 25, "the source was not understood");
+    (screens, forms)
+}
 
 struct Visitor {
     host: Option<&'static str>,
@@ -79,10 +74,10 @@ async fn without_the_secret_nothing_is_answered() {
     ];
     for cookie in wrong {
         let visitor = Visitor { cookie: cookie.clone(), ..Visitor::of(&tablet) };
-        for path in SCREENS {
+        for path in &addresses().0 {
             assert_eq!(visitor.ask(&tablet, "GET", path).await, StatusCode::FORBIDDEN, "{path} {cookie:?}");
         }
-        for path in FORMS {
+        for path in &addresses().1 {
             assert_eq!(visitor.ask(&tablet, "POST", path).await, StatusCode::FORBIDDEN, "{path} {cookie:?}");
         }
     }
@@ -95,7 +90,7 @@ async fn another_host_or_origin_is_refused_even_with_the_secret() {
         [None, Some("localhost:4000"), Some("127.0.0.1:4001"), Some("evil.example"), Some("127.0.0.1")]
     {
         let visitor = Visitor { host, ..Visitor::of(&tablet) };
-        for path in SCREENS {
+        for path in &addresses().0 {
             assert_eq!(visitor.ask(&tablet, "GET", path).await, StatusCode::FORBIDDEN, "{path} {host:?}");
         }
     }
@@ -108,7 +103,7 @@ async fn another_host_or_origin_is_refused_even_with_the_secret() {
     ];
     for origin in origins {
         let visitor = Visitor { origin, ..Visitor::of(&tablet) };
-        for path in FORMS {
+        for path in &addresses().1 {
             assert_eq!(visitor.ask(&tablet, "POST", path).await, StatusCode::FORBIDDEN, "{path} {origin:?}");
             assert_eq!(
                 visitor.ask(&tablet, "DELETE", path).await,
@@ -123,10 +118,10 @@ async fn another_host_or_origin_is_refused_even_with_the_secret() {
 async fn with_secret_host_and_origin_the_door_is_open() {
     let tablet = Tablet::clinical();
     let visitor = Visitor::of(&tablet);
-    for path in SCREENS {
+    for path in &addresses().0 {
         assert_ne!(visitor.ask(&tablet, "GET", path).await, StatusCode::FORBIDDEN, "{path}");
     }
-    for path in FORMS {
+    for path in &addresses().1 {
         assert_ne!(visitor.ask(&tablet, "POST", path).await, StatusCode::FORBIDDEN, "{path}");
     }
     let watcher = Visitor { cookie: None, bearer: Some(format!("Bearer {}", tablet.key())), ..visitor };

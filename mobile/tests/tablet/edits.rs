@@ -214,7 +214,7 @@ async fn a_session_is_written_without_consent_and_the_person_is_told_what_happen
     let fields =
         [("treatment_plan_id", plan.as_str()), ("procedure_id", ""), ("notes", "Primeira aplicação.")];
     tablet.get(&format!("/pacientes/{patient}/sessoes/nova")).await.shows("Sem consentimento de tratamento");
-    tablet.post(&format!("/pacientes/{patient}/sessoes"), &fields).await.went_to("/pacientes/");
+    tablet.post(&format!("/pacientes/{patient}/sessoes"), &fields).await.went_to("/sessoes/");
     tablet.get(&format!("/pacientes/{patient}")).await.shows("Sessão 1 · 23/11/2026");
     let unplanned = tablet.post(&format!("/pacientes/{patient}/sessoes"), &[("notes", "Sem plano")]).await;
     unplanned.shows("precisa de um plano").shows("Sem plano</textarea>").refused();

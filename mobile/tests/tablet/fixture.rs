@@ -43,6 +43,11 @@ pub fn desk() -> AuthorId {
     AuthorId(id(11))
 }
 
+/// Marta Andrade, administrator.
+pub fn admin() -> AuthorId {
+    AuthorId(id(12))
+}
+
 /// A tablet and its page.
 pub struct Tablet {
     pub folder: TempDir,
@@ -258,13 +263,17 @@ fn open_with_clinic(folder: &TempDir, audience: Audience) -> Replica {
         json!({"name": name, "email": email, "professional_type": "physician", "council_type": "CRM",
             "council_number": "1", "council_state": "SP", "is_active": true})
     };
-    let people = [(10, person("Dra. Helena Prado", "h@ex.br")), (11, person("Joana Teixeira", "j@ex.br"))];
+    let people = [
+        (10, person("Dra. Helena Prado", "h@ex.br")),
+        (11, person("Joana Teixeira", "j@ex.br")),
+        (12, person("Marta Andrade", "m@ex.br")),
+    ];
     receive(&replica, "professionals", &people);
     let member = |professional: u128, role: &str| json!({"professional_id": id(professional).to_string(), "role": role, "is_active": true});
     receive(
         &replica,
         "clinic_professionals",
-        &[(20, member(10, "professional")), (21, member(11, "assistant"))],
+        &[(20, member(10, "professional")), (21, member(11, "assistant")), (22, member(12, "admin"))],
     );
     receive(&replica, "service_types", &[(30, json!({"name": "Peeling químico", "duration_minutes": 40}))]);
     let (rules, signature) = SHIPPED.last().unwrap();
@@ -319,6 +328,23 @@ pub fn book(tablet: &Tablet, patient: RecordId) -> RecordId {
         ("duration_minutes", json!(40)),
     ];
     tablet.replica.create_record(desk(), "appointments", values).unwrap()[0].record().unwrap()
+}
+
+/// A product in use with a barcode, and a lot of it that expires on this day; by the administrator and the doctor.
+pub fn product(tablet: &Tablet, name: &str, expiry: &str) -> (RecordId, RecordId) {
+    let values = [
+        ("name", json!(name)),
+        ("category", json!("toxinas")),
+        ("barcode", json!("7891234567895")),
+        ("unit_type", json!("units")),
+        ("unit_size", json!("100")),
+    ];
+    let product =
+        tablet.replica.create_record(admin(), "inventory_products", values).unwrap()[0].record().unwrap();
+    let values =
+        [("product_id", json!(product)), ("lot_number", json!("LOTE7")), ("expiry_date", json!(expiry))];
+    let lot = tablet.replica.create_record(doctor(), "inventory_lots", values).unwrap()[0].record().unwrap();
+    (product, lot)
 }
 
 /// A plan of this patient, by the doctor.

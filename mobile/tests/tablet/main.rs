@@ -32,3 +32,15 @@ mod script;
 
 #[cfg(test)]
 mod wipe;
+
+#[cfg(test)]
+mod agenda;
+
+#[cfg(test)]
+mod care;
+
+#[cfg(test)]
+mod stock;
+
+#[cfg(test)]
+mod team;

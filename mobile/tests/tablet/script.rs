@@ -124,7 +124,7 @@ async fn records_are_created_changed_found_and_read() {
     assert_eq!(answers[4]["rows"], json!([["Cecília N. Prado"]]));
     assert_eq!(answers[5]["status"]["waiting_edits"], 3);
     assert_eq!(answers[6]["consent"]["treatment"]["standing"], "never");
-    assert_eq!(answers[8]["users"].as_array().unwrap().len(), 2);
+    assert_eq!(answers[8]["users"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]

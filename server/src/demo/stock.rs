@@ -66,7 +66,7 @@ impl Product {
 
 /// The products; services name them by index.
 pub(super) const PRODUCTS: [Product; 18] = [
-    product("Toxina botulínica A 100 U", "toxinas", "vial", 1_000, 6_000, 9_000, 690).medicine().cold(),
+    product("Toxina botulínica A 100 U", "toxinas", "units", 100_000, 600_000, 900_000, 7).medicine().cold(),
     product("Ácido hialurônico 1 ml, lábios", "preenchedores", "syringe", 1_000, 5_000, 4_000, 380)
         .medicine(),
     product("Ácido hialurônico 1 ml, densidade média", "preenchedores", "syringe", 1_000, 5_000, 11_000, 410)

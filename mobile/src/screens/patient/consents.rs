@@ -37,6 +37,8 @@ pub(super) struct ConsentView {
     pub granted: bool,
     /// A reason that was typed and not saved.
     pub typed_reason: String,
+    /// The text that was signed, by its address.
+    pub document: Option<String>,
 }
 
 /// Every purpose of a patient.
@@ -45,7 +47,7 @@ pub(super) fn list(
     zone: Zone,
     patient: &str,
     typed: Option<&Posted>,
-) -> Result<Vec<ConsentView>, ReplicaError> {
+) -> Result<Vec<ConsentView>, Failure> {
     PURPOSES
         .into_iter()
         .map(|purpose| {
@@ -58,6 +60,7 @@ pub(super) fn list(
                 standing: words,
                 tone,
                 granted,
+                document: crate::screens::term::find_document(replica, patient, purpose.name())?,
                 typed_reason: typed.map(|posted| posted.get("motivo").to_owned()).unwrap_or_default(),
             })
         })

@@ -207,7 +207,7 @@ fn draw(
     let here = find_on_hand(replica, &product)?.unwrap_or_default();
     let facts = [
         (text::stock::ON_HAND, format!("{} {}", quantity(here), unit(text_of(&record, "unit_type")))),
-        (label("min_quantity"), crate::read::records::decimal_br(&of("min_quantity"))),
+        (label("min_quantity"), of("min_quantity").parse().map(quantity).unwrap_or_default()),
         (label("sku"), of("sku")),
         (label("anvisa_registration"), of("anvisa_registration")),
         (label("manufacturer"), of("manufacturer")),
