@@ -15,6 +15,7 @@
 
 pub mod backup;
 pub mod bench;
+pub mod browser;
 pub mod canary;
 pub mod cluster;
 pub mod compare;
