@@ -1,9 +1,10 @@
-//! The replica's key in a file: 32 random bytes that only their owner may read.
+//! The replica's key in a file: 32 random bytes that only their owner may read, sealed by the platform's keystore where the
+//! device has one ([`crate::keystore`]).
 //!
-//! Owns creating, reading, replacing and destroying that file. It stands where the platform keystore will stand on a real
-//! tablet; whoever holds the file can open the replica. While the key is changed the file holds two, the new one first.
+//! Owns creating, reading, replacing and destroying that file. Without a keystore, whoever holds the file can open the replica. While the key is changed the file holds two, the new one first.
 //! Invariants: a file is replaced whole or not at all, and what is not a key is never overwritten.
 
+use crate::keystore;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,6 +13,10 @@ use zeroize::Zeroizing;
 
 /// Bytes of the key: AES-256.
 pub const KEY_BYTES: usize = 32;
+/// Bytes of a file while the key is changed.
+const TWO_KEYS_BYTES: usize = 2 * KEY_BYTES;
+/// More than any file without PINs has.
+const FILE_BYTES_MAX: usize = 4 * KEY_BYTES;
 
 /// A replica's key in memory. Wiped when dropped.
 pub type Key = Zeroizing<[u8; KEY_BYTES]>;
@@ -43,6 +48,11 @@ pub enum KeyFileError {
     /// The key is under PINs.
     #[error("the key is under PINs; only the tablet's page opens it, for whoever knows one")]
     UnderPins,
+    /// This device's keystore does not open it.
+    #[error(
+        "the key lies under a device keystore that is not here or was emptied; enrol the tablet anew and recover its unsent work from the escrow file"
+    )]
+    Keystore,
     /// Others may read it.
     #[error("the key file may be read by other accounts; run `chmod 600` on it")]
     Exposed,
@@ -65,7 +75,13 @@ pub fn load_or_create(path: &Path) -> Result<[u8; KEY_BYTES], KeyFileError> {
 /// The file cannot be read or made, is not a key, or others may read it.
 pub fn load_keys(path: &Path) -> Result<Keys, KeyFileError> {
     match File::open(path) {
-        Ok(file) => read(file),
+        Ok(file) => {
+            let (keys, sealed) = read(file)?;
+            if !sealed && keystore::held().is_some() {
+                put_keys(path, &keys)?;
+            }
+            Ok(keys)
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(path).map(|key| Keys { key, previous: None })
         }
@@ -91,28 +107,41 @@ pub fn put_keys(path: &Path, keys: &Keys) -> Result<(), KeyFileError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES));
     bytes.extend_from_slice(keys.key.as_slice());
     bytes.extend_from_slice(keys.previous.as_ref().map_or(&[][..], |key| key.as_slice()));
-    replace(path, &bytes).map_err(KeyFileError::Io)
+    replace(path, &kept(&bytes)?).map_err(KeyFileError::Io)
 }
 
-/// Whether a key file of this length holds plain keys.
-pub(crate) const fn is_plain(length: usize) -> bool {
-    length == KEY_BYTES || length == 2 * KEY_BYTES
+/// Keys as they lie in the file: under the keystore, where there is one.
+fn kept(plain: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+    match keystore::held() {
+        Some(secret) => secret.seal(plain).map(Zeroizing::new).ok_or(KeyFileError::Random),
+        None => Ok(Zeroizing::new(plain.to_vec())),
+    }
 }
 
-fn read(file: File) -> Result<Keys, KeyFileError> {
+/// Whether a key file of these bytes holds keys without a PIN.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    matches!(bytes.len(), KEY_BYTES | TWO_KEYS_BYTES) || keystore::is_sealed(bytes)
+}
+
+/// The keys, and whether they lay under the keystore.
+fn read(file: File) -> Result<(Keys, bool), KeyFileError> {
     refuse_exposed(&file)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * KEY_BYTES + 1));
-    file.take(2 * KEY_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX));
+    file.take(FILE_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(KeyFileError::Io)?;
+    let sealed = keystore::is_sealed(&bytes);
+    if sealed {
+        bytes = keystore::held().and_then(|secret| secret.open(&bytes)).ok_or(KeyFileError::Keystore)?;
+    }
     if bytes.first() == Some(&b'{') && bytes.len() > 2 * KEY_BYTES {
         return Err(KeyFileError::UnderPins);
     }
-    if !is_plain(bytes.len()) {
+    if !matches!(bytes.len(), KEY_BYTES | TWO_KEYS_BYTES) {
         return Err(KeyFileError::Length);
     }
     let key = |bytes: &[u8]| bytes.try_into().map(Zeroizing::new).map_err(|_| KeyFileError::Length);
     let (first, second) = bytes.split_at(KEY_BYTES);
     let previous = if second.is_empty() { None } else { Some(key(second)?) };
-    Ok(Keys { key: key(first)?, previous })
+    Ok((Keys { key: key(first)?, previous }, sealed))
 }
 
 /// Writes a file whole or not at all: one beside it takes its place once it is on the storage. What the old one held is
@@ -186,7 +215,7 @@ fn create(path: &Path) -> Result<Key, KeyFileError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(KeyFileError::Io)?;
-    file.write_all(key.as_slice()).and_then(|()| file.sync_all()).map_err(KeyFileError::Io)?;
+    file.write_all(&kept(key.as_slice())?).and_then(|()| file.sync_all()).map_err(KeyFileError::Io)?;
     Ok(key)
 }
 

@@ -7,12 +7,14 @@
 pub mod access;
 pub mod app;
 pub mod assets;
+pub mod enrolling;
 pub mod evidence;
 pub mod failure;
 pub mod forms;
 pub mod guard;
 pub mod handed;
 pub mod key_file;
+pub mod keystore;
 pub mod lock;
 pub mod opening;
 pub mod output;

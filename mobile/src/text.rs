@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod consent;
+pub mod enrol;
 pub mod errors;
 pub mod gone;
 pub mod lock;

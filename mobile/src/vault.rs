@@ -92,7 +92,7 @@ impl Vault {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(VaultError::Io(error)),
         };
-        if is_plain(bytes.len()) {
+        if is_plain(&bytes) {
             return Ok(None);
         }
         let content: Content = serde_json::from_slice(&bytes).map_err(|_| VaultError::Damaged)?;

@@ -96,6 +96,24 @@ pub struct Window {
 }
 
 impl Window {
+    /// The window of an app that WebKitGTK's driver at this address starts.
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub async fn of_app(driver: SocketAddr, app: &Path) -> Result<Self, String> {
+        let options = json!({ "binary": app, "args": [] });
+        let asked = json!({ "capabilities": { "alwaysMatch": { "webkitgtk:browserOptions": options } } });
+        let made = wire::ask(driver, "POST", "/session", Some(&asked)).await?;
+        let session = made["sessionId"].as_str().ok_or("no session")?.to_owned();
+        Ok(Self { address: driver, session })
+    }
+
+    /// Closes the window, and what it belongs to.
+    pub async fn close(self) {
+        // An app that ends takes its driver's session with it: there may be nobody left to answer.
+        let _ = self.ask("DELETE", "", None).await;
+    }
+
     async fn ask(&self, method: &str, path: &str, body: Option<Json>) -> Result<Json, String> {
         wire::ask(self.address, method, &format!("/session/{}{path}", self.session), body.as_ref()).await
     }

@@ -1,0 +1,5 @@
+//! Puts the app's settings and permissions into the program.
+
+fn main() {
+    tauri_build::build();
+}
