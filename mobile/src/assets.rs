@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 const CSS: &str = include_str!("../assets/tablet.css");
 const SCRIPT: &str = include_str!("../assets/tablet.js");
 const COMPARE: &str = include_str!("../assets/compare.js");
+const GHOST: &str = include_str!("../assets/ghost.js");
 const SIGN: &str = include_str!("../assets/sign.js");
 const MAP: &str = include_str!("../assets/map.js");
 const AGENDA: &str = include_str!("../assets/agenda.js");
@@ -21,6 +22,7 @@ pub async fn show(Path(name): Path<String>) -> Response {
         "tablet.css" => ("text/css; charset=utf-8", CSS),
         "tablet.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "compare.js" => ("text/javascript; charset=utf-8", COMPARE),
+        "ghost.js" => ("text/javascript; charset=utf-8", GHOST),
         "sign.js" => ("text/javascript; charset=utf-8", SIGN),
         "map.js" => ("text/javascript; charset=utf-8", MAP),
         "agenda.js" => ("text/javascript; charset=utf-8", AGENDA),

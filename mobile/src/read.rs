@@ -10,6 +10,7 @@ pub mod calendar;
 pub mod care;
 pub mod closing;
 pub mod compliance;
+pub mod documents;
 pub mod kept;
 pub mod money;
 pub mod name;

@@ -72,6 +72,12 @@ pub fn routes() -> Router<App> {
                 .post(patient::photos::create)
                 .layer(DefaultBodyLimit::max(PICKED_BYTES_MAX)),
         )
+        .route(
+            "/pacientes/{id}/documentos",
+            get(patient::documents::show)
+                .post(patient::documents::create)
+                .layer(DefaultBodyLimit::max(PICKED_BYTES_MAX)),
+        )
         .route("/fotos/{address}", get(photo::show))
         .route("/fotos/{address}/mini", get(photo::mini))
         .route("/pacientes/{id}/sessoes/nova", get(session::new))

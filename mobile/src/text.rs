@@ -5,6 +5,7 @@
 
 pub mod agenda;
 pub mod consent;
+pub mod documents;
 pub mod enrol;
 pub mod errors;
 pub mod gone;
@@ -85,6 +86,7 @@ pub fn notice(code: &str) -> Option<&'static str> {
         "sessao_encerrada" => "Sessão encerrada. O que faltar entra como adendo.",
         "adendo" => "Adendo acrescentado. O envio acontece sozinho.",
         "sem_assinatura" => "O paciente não assinou. Nada foi registrado.",
+        "documento" => "Documento guardado neste tablet. O envio acontece sozinho, depois dos registros.",
         "sem_mudanca" => "Nada foi alterado: os valores já eram esses.",
         "paciente" => "Paciente salvo neste tablet. O envio acontece sozinho.",
         "agendamento" => "Agendamento salvo neste tablet. O envio acontece sozinho.",

@@ -75,6 +75,9 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--force-device-scale-factor=1",
             "--hide-scrollbars",
+            // A camera that needs no room and no permission.
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
             &format!("--window-size={},{}", size.0, size.1),
         ];
         let options = json!({ "binary": binary, "args": arguments });

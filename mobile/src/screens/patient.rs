@@ -4,6 +4,7 @@
 //! with everything that was typed.
 
 pub mod consents;
+pub mod documents;
 pub mod health;
 pub mod identity;
 pub mod new;

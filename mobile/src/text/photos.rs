@@ -66,3 +66,13 @@ pub const fn refused(error: PictureError) -> &'static str {
         }
     }
 }
+
+/// Action.
+pub const GUIDED: &str = "Tirar com a foto anterior de guia";
+/// Action.
+pub const TAKE: &str = "Tirar foto";
+/// The earlier picture, for screen readers.
+pub const GHOST: &str = "Foto anterior, transparente, como guia";
+/// The camera does not open.
+pub const NO_CAMERA: &str =
+    "A câmera não abriu. Permita o uso dela nas configurações do tablet, ou escolha um arquivo.";

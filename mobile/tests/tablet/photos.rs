@@ -94,3 +94,29 @@ async fn a_tablet_at_the_front_desk_has_no_photographs() {
     assert_eq!(tablet.get(&format!("/pacientes/{patient}/fotos")).await.status, 404);
     assert!(!tablet.get(&format!("/pacientes/{patient}")).await.body.contains("/fotos"));
 }
+
+#[tokio::test]
+async fn documents_are_kept_by_their_kind_and_what_is_no_document_is_refused() {
+    let tablet = Tablet::clinical();
+    let patient = tablet.patient("Ana");
+    let here = format!("/pacientes/{patient}/documentos");
+    let pdf = b"%PDF-1.7\n1 0 obj\nendobj\n%%EOF\n";
+    let fields = [("tipo", "exam"), ("titulo", "Hemograma")];
+    tablet.post_file(Some(doctor()), &here, &fields, pdf).await.went_to(&here);
+    let page = tablet.get(&here).await;
+    page.shows("Hemograma").shows("Exame");
+    let hex = page.body.split("/fotos/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(tablet.get(&format!("/fotos/{hex}")).await.bytes, pdf);
+    tablet.get(&format!("/pacientes/{patient}/fotos")).await.hides("Hemograma");
+    tablet.get(&format!("/pacientes/{patient}")).await.shows("Hemograma");
+    for (fields, file, words) in [
+        ([("tipo", "exam"), ("titulo", " ")], &pdf[..], "título"),
+        ([("tipo", "exam"), ("titulo", "x")], b"MZ not a document", "JPEG"),
+        ([("tipo", "exam"), ("titulo", "x")], b"", "arquivo"),
+    ] {
+        let refused = tablet.post_file(Some(doctor()), &here, &fields, file).await;
+        assert!(refused.refused().contains(words), "{words}");
+    }
+    let unknown = tablet.post_file(Some(doctor()), &here, &[("tipo", "photo"), ("titulo", "x")], pdf).await;
+    assert_eq!(unknown.status, axum::http::StatusCode::NOT_FOUND);
+}

@@ -171,3 +171,35 @@ async fn two_tablets_that_wrote_the_same_field_show_both_values_and_none_where_n
     other.close().await;
     fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_is_taken_over_the_ghost_of_the_one_before() {
+    let (fleet, browser) = (Fleet::start().await, Browser::start().await);
+    let one = Screen::open(&fleet, &browser, 0, name_of(&fleet, Role::Professional)).await;
+    offline(&one).await;
+    let patient = register(&one, "Xênia Fotografada").await;
+    for count in 1..=2 {
+        one.goto(&format!("{patient}/fotos")).await;
+        one.window.click("#guia").await;
+        let playing = "const video = document.querySelector('#palco video'); return video.videoWidth > 0;";
+        eventually("the camera shows something", async || {
+            one.window.run(playing, json!([])).await == json!(true)
+        })
+        .await;
+        let ghost = "return !document.querySelector('#palco img').hidden;";
+        assert_eq!(
+            one.window.run(ghost, json!([])).await,
+            json!(count > 1),
+            "a ghost only where there was one"
+        );
+        one.window.click("#palco [data-tirar]").await;
+        eventually("the picture is kept", async || {
+            let shown = "return document.querySelectorAll('#fotos figure').length;";
+            one.window.run(shown, json!([])).await == json!(count)
+        })
+        .await;
+    }
+    assert!(one.window.complaints().await.is_empty());
+    one.close().await;
+    fleet.stop().await;
+}

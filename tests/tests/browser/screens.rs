@@ -55,7 +55,7 @@ async fn no_screen_keeps_anybody_out_or_runs_over_its_edge() {
         paths.extend(link(&screen, page, css).await);
     }
     let patient = link(&screen, "/pacientes", "#lista a.row").await.unwrap();
-    for more in ["/fotos", "/cobrar", "/termos/photography", "/sessoes/nova"] {
+    for more in ["/fotos", "/documentos", "/cobrar", "/termos/photography", "/sessoes/nova"] {
         paths.push(format!("{patient}{more}"));
     }
     // What is looked for is noticed.
