@@ -131,7 +131,7 @@ fn gtin(text: &str) -> Result<String, NotGs1> {
     let weighted = whole.bytes().zip([3u32, 1].into_iter().cycle());
     let sum: u32 =
         weighted.map(|(digit, weight)| u32::from(digit.saturating_sub(b'0')).saturating_mul(weight)).sum();
-    if sum % 10 == 0 { Ok(whole) } else { Err(NotGs1::CheckDigit) }
+    if sum.is_multiple_of(10) { Ok(whole) } else { Err(NotGs1::CheckDigit) }
 }
 
 /// `YYMMDD`; day 00 is the last of its month. A year is at most 50 ahead of this one and at most 49 behind it.

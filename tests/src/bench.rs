@@ -11,4 +11,5 @@ pub mod limits;
 pub mod page;
 pub mod progress;
 pub mod proxy;
+pub mod screens;
 pub mod workloads;

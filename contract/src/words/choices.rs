@@ -187,6 +187,13 @@ fn kind(value: &str) -> Option<&'static str> {
         "audit" => "Auditoria",
         "inspection" => "Inspeção",
         "review" => "Revisão",
+        _ => return law(value),
+    })
+}
+
+/// Duties, documents, purposes, bodies.
+fn law(value: &str) -> Option<&'static str> {
+    Some(match value {
         "policy" => "Política",
         "procedure" => "Procedimento",
         "documentation" => "Documentação",

@@ -33,6 +33,9 @@ pub struct PaymentView {
     pub state: Badge,
 }
 
+/// A day's money: method and sum, both in words.
+pub type Sums = Vec<(&'static str, String)>;
+
 /// `R$ 1.250,00`.
 #[must_use]
 pub fn reais(value: Decimal) -> String {
@@ -57,7 +60,7 @@ pub fn list_payments(
     replica: &Replica,
     (zone, now_us): (Zone, i64),
     span: (i64, i64),
-) -> Result<(Vec<PaymentView>, Vec<(&'static str, String)>), ReplicaError> {
+) -> Result<(Vec<PaymentView>, Sums), ReplicaError> {
     let sql =
         "SELECT uuid_text(t.id) AS id, t.amount, t.payment_method, t.status, t.created_at, p.name AS patient
         FROM payments t LEFT JOIN patients p ON p.id = t.patient_id

@@ -138,12 +138,34 @@ impl Bed {
 
     /// A clinic with this many patients and its people, and nothing else.
     pub async fn clinic(&self, seed: u64, patients: u32) -> Clinic {
-        let size = DemoSize { patients: patients * 2 + 40, days_before: 0, days_after: 0 };
+        self.clinic_of(
+            seed,
+            DemoSize { patients: patients * 2 + 40, days_before: 0, days_after: 0 },
+            patients,
+            false,
+        )
+        .await
+    }
+
+    /// A clinic with this many patients and everything it does: agenda, care, stock, payments, conversations.
+    pub async fn working_clinic(&self, seed: u64, patients: u32) -> Clinic {
+        self.clinic_of(
+            seed,
+            DemoSize { patients: patients * 2, days_before: 30, days_after: 14 },
+            patients,
+            true,
+        )
+        .await
+    }
+
+    async fn clinic_of(&self, seed: u64, size: DemoSize, patients: u32, whole: bool) -> Clinic {
         let now = clock::now();
         let network = demo::network(seed, now, size).unwrap();
         let id = ClinicId(clock::fresh_id(now));
         let home = &network.clinics[0];
         let mut batch = LoadBatch::new();
+        // What patients do comes after them.
+        let mut later = Vec::new();
         for record in home.batch.records() {
             match record.table.name {
                 "clinics" => {
@@ -152,6 +174,8 @@ impl Bed {
                     batch.push(record).unwrap();
                 }
                 "professionals" | "clinic_professionals" => batch.push(record.clone()).unwrap(),
+                "patients" => {}
+                _ if whole => later.push(record.clone()),
                 _ => {}
             }
         }
@@ -161,7 +185,18 @@ impl Bed {
             ids.push(record.id);
             batch.push(LoadRecord { author: None, ..record.clone() }).unwrap();
         }
+        if whole {
+            for (table, rows) in &network.reference {
+                self.database.store.load_reference(table, rows, now).await.unwrap();
+            }
+        }
+        later.into_iter().for_each(|record| batch.push(record).unwrap());
         assert_eq!(ids.len(), patients as usize, "the generator made too few patients");
+        assert!(
+            !whole
+                || home.batch.records().iter().filter(|record| record.table.name == "patients").count()
+                    <= ids.len()
+        );
         self.database.store.load(id, &batch, now).await.unwrap();
         let who = |role| home.people.iter().find(|person| person.role == role).unwrap().id;
         let (author, doctor) = (who(Role::Assistant), who(Role::Professional));

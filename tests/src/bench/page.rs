@@ -13,6 +13,8 @@ pub struct Page {
     stream: TcpStream,
     host: String,
     cookies: String,
+    /// The address that opens the page.
+    pub entrance: String,
 }
 
 impl Page {
@@ -26,8 +28,8 @@ impl Page {
         tokio::spawn(async move { axum::serve(listener, router(app)).await });
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let mut page = Self { stream, host: address.to_string(), cookies: String::new() };
-        let path = entrance.split_once(&page.host).unwrap().1.to_owned();
+        let mut page = Self { stream, host: address.to_string(), cookies: String::new(), entrance };
+        let path = page.entrance.split_once(&page.host).unwrap().1.to_owned();
         let (head, _) = page.ask("GET", &path, "").await;
         let secret = head.split(&format!("{cookie}=")).nth(1).unwrap().split(';').next().unwrap().to_owned();
         page.cookies = format!("{cookie}={secret}; {cookie}_autor={author}");
@@ -45,6 +47,13 @@ impl Page {
             .to_owned();
         let (_, body) = self.ask("GET", &path, "").await;
         assert!(body.contains(phone), "the page does not show what was saved");
+    }
+
+    /// Fetches a screen; how many bytes it has.
+    pub async fn get(&mut self, path: &str) -> usize {
+        let (head, body) = self.ask("GET", path, "").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{path}: {head}");
+        body.len()
     }
 
     async fn ask(&mut self, method: &str, path: &str, body: &str) -> (String, String) {

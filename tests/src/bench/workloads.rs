@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// Longest any workload may take before the run is given up.
 const LIMIT: Duration = Duration::from_secs(300);
 
-async fn wait(tablet: &mut Tablet, what: &str, seq: i64) {
+pub(super) async fn wait(tablet: &mut Tablet, what: &str, seq: i64) {
     let done = tablet.handle.wait_for(|state| state.quiet && state.cursor >= seq);
     assert!(tokio::time::timeout(LIMIT, done).await.is_ok(), "{what}: {:?}", tablet.handle.state());
 }

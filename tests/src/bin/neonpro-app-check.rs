@@ -1,5 +1,11 @@
 //! Drives the app through WebKitGTK's driver: a ticket, a first sync, work, an end and a second start.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it stops where something is not as it must be, and its report belongs on standard output"
+)]
+
 use clap::Parser;
 use neonpro_contract::permissions::Audience;
 use neonpro_tests::browser::Window;

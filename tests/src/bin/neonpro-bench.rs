@@ -5,7 +5,7 @@
 use clap::Parser;
 use neonpro_tests::bench::bed::Bed;
 use neonpro_tests::bench::figures::Figures;
-use neonpro_tests::bench::{chart, consent, limits, workloads};
+use neonpro_tests::bench::{chart, consent, limits, screens, workloads};
 use std::path::{Path, PathBuf};
 
 /// The tablet's allocator: its engine runs in this process.
@@ -15,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Workloads and limits.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Which workloads: W1 (with W6), W2, W3, W4, W7, W8, W9. All when none is named.
+    /// Which workloads: W1 (with W6), W2, W3, W4, W7, W8, W9, W10. All when none is named.
     workloads: Vec<String>,
     /// Where to write the flat JSON object.
     #[arg(long)]
@@ -64,6 +64,9 @@ async fn main() {
     if wanted("W9") {
         eprintln!("W9: consent withdrawn until every tablet has confirmed the purge");
         consent::purge(&bed, &mut figures).await;
+    }
+    if wanted("W10") {
+        screens::screens(&bed, &mut figures).await;
     }
     figures.put("server_peak_rss_mb", bed.server_peak_rss_mb(), "<= 150");
     eprintln!("limits of this machine");

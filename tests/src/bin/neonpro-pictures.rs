@@ -1,5 +1,11 @@
 //! Takes the pictures of the documentation: the tablet's main screens, from the demo clinic, in a real browser.
 
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "it stops where something is not as it must be, and its report belongs on standard output"
+)]
+
 use clap::Parser;
 use neonpro_contract::catalogue::Role;
 use neonpro_tests::browser::{Browser, LAID_DOWN, Screen, UPRIGHT};
@@ -94,9 +100,8 @@ async fn patient(camera: &Camera) {
     screen.goto(&format!("{patient}/termos/photography")).await;
     window.click("form[action*='/termos/'] button.primary").await;
     screen.goes_to("/termo").await;
-    let signature: Vec<(u32, u32)> = (0..60)
-        .map(|step| (80 + step * 14, 500_u32.saturating_add_signed(SHAPE[step as usize % SHAPE.len()])))
-        .collect();
+    let heights = SHAPE.iter().cycle().map(|height| 500_u32.saturating_add_signed(*height));
+    let signature: Vec<(u32, u32)> = (0..60).map(|step| 80 + step * 14).zip(heights).collect();
     window.draw("#quadro", &signature).await;
     window.run("window.scrollTo(0, 0);", json!([])).await;
     camera.take("tablet-termo", UPRIGHT).await;

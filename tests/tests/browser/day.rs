@@ -36,6 +36,20 @@ async fn register(screen: &Screen, name: &str) -> String {
     here.split('?').next().unwrap().to_owned()
 }
 
+/// The patient signs for their treatment; meanwhile the tablet opens nothing else.
+async fn sign(screen: &Screen, patient: &str) {
+    screen.goto(&format!("{patient}/termos/treatment")).await;
+    screen.window.click("form[action$='/termos/treatment'] button.primary").await;
+    screen.goes_to("/termo").await;
+    screen.goto("/sincronizacao").await;
+    screen.goes_to("/termo").await;
+    screen.window.draw("#quadro", &drawn()).await;
+    screen.window.click("button[value=assinar]").await;
+    screen.shows("main", "Devolva o tablet").await;
+    screen.window.click("form[action='/devolver'] button").await;
+    screen.goes_to(patient).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_offline_is_saved_shown_waiting_sent_and_repaired() {
     let (fleet, browser) = (Fleet::start().await, Browser::start().await);
@@ -95,16 +109,7 @@ async fn a_day_offline_is_saved_shown_waiting_sent_and_repaired() {
     assert!(!one.window.text("#fechamento").await.contains("está confirmado pelo servidor"));
 
     // The patient signs on the tablet; the set-aside edits are released by themselves.
-    one.goto(&format!("{patient}/termos/treatment")).await;
-    one.window.click("form[action$='/termos/treatment'] button.primary").await;
-    one.goes_to("/termo").await;
-    one.goto("/sincronizacao").await;
-    one.goes_to("/termo").await;
-    one.window.draw("#quadro", &drawn()).await;
-    one.window.click("button[value=assinar]").await;
-    one.shows("main", "Devolva o tablet").await;
-    one.window.click("form[action='/devolver'] button").await;
-    one.goes_to(&patient).await;
+    sign(&one, &patient).await;
     one.goto("/sincronizacao").await;
     one.shows("#atencao", "Nada").await;
     one.shows("#situacao", "0 registros").await;
