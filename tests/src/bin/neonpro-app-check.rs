@@ -97,14 +97,14 @@ async fn main() {
     window.shows("#situacao", "0 registros").await;
     say("a patient is registered and confirmed");
 
-    window.close().await;
+    window.close();
     let _ = driving.kill().await;
     let (mut driving, window) = start(&app, folder.path()).await;
     window.click("nav a[href='/pacientes']").await;
     window.fill("#busca", "wanda").await;
     window.shows("#lista", "Wanda do Aplicativo").await;
     say("started again, it is the same tablet with everything in it");
-    window.close().await;
+    window.close();
     let _ = driving.kill().await;
     fleet.stop().await;
 }

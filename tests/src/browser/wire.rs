@@ -1,9 +1,25 @@
 //! One WebDriver command: a JSON request on a connection of its own, a JSON answer.
 
 use serde_json::Value as Json;
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// How long a driver has to end a session.
+const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Ends a session, whatever else goes on. An app that ended took its driver's session with it: then nobody answers.
+pub(super) fn end(driver: SocketAddr, session: &str) {
+    let ended = || -> std::io::Result<()> {
+        let mut line = std::net::TcpStream::connect_timeout(&driver, END_LIMIT)?;
+        line.set_read_timeout(Some(END_LIMIT))?;
+        write!(line, "DELETE /session/{session} HTTP/1.1\r\nhost: {driver}\r\nconnection: close\r\n\r\n")?;
+        line.read(&mut [0; 1]).map(|_| ())
+    };
+    let _ = ended();
+}
 
 /// What a command returned, or the error's name and message.
 pub(super) async fn ask(
