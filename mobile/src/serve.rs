@@ -7,7 +7,7 @@ use crate::guard::Guard;
 use crate::key_file::{KeyFileError, load_or_create};
 use crate::lock::{LockError, Place, Tablet, router};
 use crate::wipe::{self, WipeError};
-use neonpro_client_core::{Clock, EnrolError, ReplicaKey, enrol};
+use neonpro_client_core::{Clock, EnrolError, ReplicaError, ReplicaKey, enrol};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -51,6 +51,14 @@ pub enum ServeError {
     /// Opening the file ended early.
     #[error("opening the replica ended early")]
     Interrupted(#[from] tokio::task::JoinError),
+}
+
+impl ServeError {
+    /// Whether another program has the replica open: one that is ending gives it back.
+    #[must_use]
+    pub const fn is_in_use(&self) -> bool {
+        matches!(self, Self::Lock(LockError::Replica(ReplicaError::InUse)))
+    }
 }
 
 /// Serves the page until `end` resolves. `ready` is told the address that opens it.

@@ -7,8 +7,9 @@ use keyring::v1::{Entry, Error};
 use neonpro_mobile::enrolling::{enrol_by_page, is_needed};
 use neonpro_mobile::key_file::random;
 use neonpro_mobile::keystore::{self, Secret};
-use neonpro_mobile::serve::{Served, serve};
+use neonpro_mobile::serve::{ServeError, Served, serve};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use tauri::{AppHandle, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -18,6 +19,11 @@ const SERVICE: &str = "br.neonpro.tablet";
 const WINDOW: &str = "tablet";
 /// Where the files lie, instead of the platform's place: for tests and for several tablets on one machine.
 const FOLDER: &str = "NEONPRO_APP_DIR";
+
+/// How long a start waits for the app's last run to close the replica.
+const CLOSING_LIMIT: Duration = Duration::from_secs(20);
+/// How often it asks meanwhile.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The keystore's secret for the tablet of this folder, made the first time. Without a keystore key files lie under PINs, or open.
 fn hold_keystore(folder: &str) -> Result<(), Error> {
@@ -57,6 +63,7 @@ fn show(app: &AppHandle, url: &str) {
 /// Enrols where that is needed, then serves until the app ends. A page whose listener broke (a suspended device) is served anew.
 async fn serve_page(app: AppHandle, folder: PathBuf, mut ending: watch::Receiver<bool>) {
     let (replica, key_file) = (folder.join("tablet.replica"), folder.join("tablet.key"));
+    let begun = Instant::now();
     while !*ending.borrow() {
         let ready = |url: &str| show(&app, url);
         let served = if is_needed(&replica) {
@@ -71,6 +78,10 @@ async fn serve_page(app: AppHandle, folder: PathBuf, mut ending: watch::Receiver
             let mut end = ending.clone();
             serve(served, ready, async move { drop(end.wait_for(|ending| *ending).await) }).await
         };
+        if served.as_ref().is_err_and(ServeError::is_in_use) && begun.elapsed() < CLOSING_LIMIT {
+            tokio::time::sleep(ASK_AGAIN).await;
+            continue;
+        }
         if let Err(error) = served {
             tracing::error!(%error, "the tablet's page ended");
             let told = tauri::Url::parse("data:text/plain;charset=utf-8,").map(|mut url| {
