@@ -2,23 +2,21 @@
 //!
 //! Owns the page and nothing after it. Invariant: a tablet that is enrolled is never asked again.
 
-use crate::guard::{Guard, stand_guard};
+use crate::front::{draw, serve_until};
 use crate::key_file::load_or_create;
 use crate::serve::ServeError;
 use crate::text;
 use crate::wipe;
 use askama::Template;
+use axum::Router;
 use axum::extract::{Form, State};
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Router, serve};
 use neonpro_client_core::{Clock, ReplicaKey, enrol};
 use serde::Deserialize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 #[derive(Template)]
@@ -57,35 +55,15 @@ pub async fn enrol_by_page(
     key_file: PathBuf,
     ready: impl FnOnce(&str),
 ) -> Result<(), ServeError> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(ServeError::Listen)?;
-    let guard =
-        Guard::new(listener.local_addr().map_err(ServeError::Listen)?).map_err(|_| ServeError::Random)?;
-    ready(&guard.entrance());
     let done = watch::Sender::new(false);
-    let mut ended = done.subscribe();
+    let ended = done.subscribe();
     let state = Enrolling { replica: Arc::new(replica), key_file: Arc::new(key_file), done };
-    let router = Router::new()
-        .route("/", get(show))
-        .route("/matricula", post(take))
-        .route("/recursos/{name}", get(crate::assets::show))
-        .layer(from_fn_with_state(guard, stand_guard))
-        .with_state(state);
-    let end = async move {
-        // The sender lives as long as the router.
-        let _ = ended.wait_for(|done| *done).await;
-    };
-    serve(listener, router).with_graceful_shutdown(end).await.map_err(ServeError::Listen)
+    let pages = Router::new().route("/", get(show)).route("/matricula", post(take)).with_state(state);
+    serve_until(ended, pages, ready).await
 }
 
 async fn show() -> Response {
-    draw(StatusCode::OK, EnrolPage { name: String::new(), problem: None, done: false })
-}
-
-fn draw(status: StatusCode, page: EnrolPage) -> Response {
-    match page.render() {
-        Ok(html) => (status, Html(html)).into_response(),
-        Err(error) => crate::failure::Failure::Page(error).into_response(),
-    }
+    draw(StatusCode::OK, &EnrolPage { name: String::new(), problem: None, done: false })
 }
 
 async fn take(State(state): State<Enrolling>, Form(form): Form<EnrolForm>) -> Response {
@@ -93,7 +71,7 @@ async fn take(State(state): State<Enrolling>, Form(form): Form<EnrolForm>) -> Re
     let refused = |problem| {
         draw(
             StatusCode::UNPROCESSABLE_ENTITY,
-            EnrolPage { name: name.clone(), problem: Some(problem), done: false },
+            &EnrolPage { name: name.clone(), problem: Some(problem), done: false },
         )
     };
     if name.is_empty() {
@@ -114,7 +92,7 @@ async fn take(State(state): State<Enrolling>, Form(form): Form<EnrolForm>) -> Re
         return refused(text::enrol::STORAGE);
     }
     state.done.send_replace(true);
-    draw(StatusCode::OK, EnrolPage { name: name.clone(), problem: None, done: true })
+    draw(StatusCode::OK, &EnrolPage { name: name.clone(), problem: None, done: true })
 }
 
 /// Whether a place holds no tablet yet.

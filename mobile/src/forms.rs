@@ -7,11 +7,14 @@
 pub mod appointment;
 pub mod input;
 pub mod merge_text;
+pub mod number;
 pub mod patient;
 pub mod record;
 pub mod session;
 
 use crate::text::errors;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, FromRequest, Request};
 use merge_text::Merged;
 use neonpro_contract::catalogue::{self, Field, Kind};
 use neonpro_contract::edit::FieldOp;
@@ -29,6 +32,15 @@ pub const CORRECTS: &str = "corrige";
 /// Fields of a posted form. Holds patient data: it does not print.
 #[derive(Clone, Default)]
 pub struct Posted(BTreeMap<String, String>);
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = FormRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, FormRejection> {
+        let Form(pairs) = Form::from_request(request, state).await?;
+        Ok(Self::new(pairs))
+    }
+}
 
 impl Posted {
     /// Reads posted pairs; of a repeated name the last counts. Browsers end lines with CR LF, records with LF.
@@ -127,6 +139,16 @@ impl Wanted {
                 self.problems.insert(field.name, errors::invalid(field.name));
             }
             Ok(_) => self.ops.push(operation(field, value)),
+        }
+    }
+
+    /// Sets fields by their names. A name the table does not have is refused like a value that does not fit, never left out.
+    pub fn set(&mut self, table: &str, values: impl IntoIterator<Item = (&'static str, Json)>) {
+        for (name, value) in values {
+            match field(table, name) {
+                Some(field) => self.put(field, value),
+                None => self.refuse(name, errors::invalid(name)),
+            }
         }
     }
 

@@ -59,6 +59,12 @@ pub fn hold(secret: Secret) -> bool {
     SECRET.set(secret).is_ok()
 }
 
+/// Whether one is held.
+#[must_use]
+pub fn is_held() -> bool {
+    SECRET.get().is_some()
+}
+
 /// The secret, where the platform has a keystore.
 pub(crate) fn held() -> Option<&'static Secret> {
     SECRET.get()

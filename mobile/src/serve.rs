@@ -54,6 +54,21 @@ pub enum ServeError {
 }
 
 impl ServeError {
+    /// A stable name, for logs and for whoever helps.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Lock(LockError::Replica(error)) => error.code(),
+            Self::NotLoopback => "not_loopback",
+            Self::Listen(_) => "address_taken",
+            Self::Key(_) | Self::Lock(LockError::Key(_) | LockError::Vault(_)) => "key",
+            Self::Enrol(_) => "not_enrolled",
+            Self::Lock(_) => "lock",
+            Self::Random => "no_randomness",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+
     /// Whether another program has the replica open: one that is ending gives it back.
     #[must_use]
     pub const fn is_in_use(&self) -> bool {

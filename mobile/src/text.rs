@@ -21,6 +21,7 @@ pub mod session;
 pub mod status;
 pub mod stock;
 pub mod team;
+pub mod unopened;
 
 /// Name of the product.
 pub const PRODUCT: &str = "NeonPro";

@@ -4,9 +4,12 @@
 //! of this page, never another site.
 
 use crate::app::{App, LockControl};
+use crate::failure::Failure;
 use crate::guard::{Guard, cookie};
+use crate::screens::frame::Page;
 use crate::text;
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -92,6 +95,14 @@ pub fn local(path: &str) -> &str {
 pub fn done(path: &str, notice: &str) -> Response {
     let joint = if path.contains('?') { '&' } else { '?' };
     Redirect::to(&format!("{path}{joint}ok={notice}")).into_response()
+}
+
+/// Shows a page again whose form was not taken.
+///
+/// # Errors
+/// Never: it is a handler's last line.
+pub fn refused(page: Page) -> Result<Response, Failure> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 #[cfg(test)]

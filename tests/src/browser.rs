@@ -116,6 +116,12 @@ impl Window {
         drop(self);
     }
 
+    /// Closes the window as a person does, and leaves what it belongs to to itself.
+    pub async fn close_window(&self) {
+        // An app that ends with its window may not answer any more.
+        let _ = self.ask("DELETE", "/window", None).await;
+    }
+
     async fn ask(&self, method: &str, path: &str, body: Option<Json>) -> Result<Json, String> {
         wire::ask(self.address, method, &format!("/session/{}{path}", self.session), body.as_ref()).await
     }

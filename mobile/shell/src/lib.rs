@@ -8,6 +8,7 @@ use neonpro_mobile::enrolling::{enrol_by_page, is_needed};
 use neonpro_mobile::key_file::random;
 use neonpro_mobile::keystore::{self, Secret};
 use neonpro_mobile::serve::{ServeError, Served, serve};
+use neonpro_mobile::unopened::tell;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tauri::{AppHandle, Manager, RunEvent, Url, WebviewUrl, WebviewWindowBuilder};
@@ -27,6 +28,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The keystore's secret for the tablet of this folder, made the first time. Without a keystore key files lie under PINs, or open.
 fn hold_keystore(folder: &str) -> Result<(), Error> {
+    if keystore::is_held() {
+        return Ok(());
+    }
     let entry = Entry::new(SERVICE, folder)?;
     let secret = match entry.get_secret() {
         Ok(secret) => Zeroizing::new(secret),
@@ -65,6 +69,14 @@ async fn serve_page(app: AppHandle, folder: PathBuf, mut ending: watch::Receiver
     let (replica, key_file) = (folder.join("tablet.replica"), folder.join("tablet.key"));
     let begun = Instant::now();
     while !*ending.borrow() {
+        let name = folder.to_string_lossy().into_owned();
+        match tokio::task::spawn_blocking(move || hold_keystore(&name)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "this device has no keystore; a PIN protects the tablet's key");
+            }
+            Err(error) => tracing::error!(%error, "asking the keystore ended early"),
+        }
         let ready = |url: &str| show(&app, url);
         let served = if is_needed(&replica) {
             tokio::select! {
@@ -83,19 +95,14 @@ async fn serve_page(app: AppHandle, folder: PathBuf, mut ending: watch::Receiver
             continue;
         }
         if let Err(error) = served {
-            tracing::error!(%error, "the tablet's page ended");
-            let told = tauri::Url::parse("data:text/plain;charset=utf-8,").map(|mut url| {
-                url.set_path(&format!("text/plain;charset=utf-8,NeonPro: {error}"));
-                url
-            });
-            if let (Ok(url), None) = (told, app.get_webview_window(WINDOW)) {
-                let window =
-                    WebviewWindowBuilder::new(&app, WINDOW, WebviewUrl::External(url)).title("NeonPro");
-                if let Err(error) = window.build() {
-                    tracing::error!(%error, "no window");
-                }
+            tracing::error!(%error, code = error.code(), "the tablet does not open");
+            let again = tokio::select! {
+                again = tell(&error, ready) => again,
+                _ = ending.wait_for(|ending| *ending) => return,
+            };
+            if let Err(error) = again {
+                return tracing::error!(%error, "nor can the page say why");
             }
-            return;
         }
     }
 }
@@ -112,9 +119,6 @@ pub fn run() {
             None => app.path().app_data_dir()?,
         };
         std::fs::create_dir_all(&folder)?;
-        if let Err(error) = hold_keystore(&folder.to_string_lossy()) {
-            tracing::warn!(%error, "this device has no keystore; a PIN protects the tablet's key");
-        }
         let (handle, ending) = (app.handle().clone(), told.subscribe());
         let runtime = tokio::runtime::Runtime::new()?;
         let serving = std::thread::spawn(move || runtime.block_on(serve_page(handle, folder, ending)));

@@ -139,15 +139,12 @@ fn read_span(
     let start = if moved { None } else { instant(record, "start_time") }.or_else(|| zone.instant(day, time));
     let Some(start) = start else { return wanted.refuse("dia", errors::DATE) };
     let end = start.saturating_add(minutes.saturating_mul(60).saturating_mul(US_PER_SECOND));
-    for (name, value) in [
+    let values = [
         ("start_time", Json::from(instant_text(start))),
         ("end_time", Json::from(instant_text(end))),
         ("duration_minutes", Json::from(minutes)),
-    ] {
-        if let Some(field) = field(TABLE, name) {
-            wanted.put(field, value);
-        }
-    }
+    ];
+    wanted.set(TABLE, values);
 }
 
 pub use crate::read::instant;

@@ -4,6 +4,7 @@
 //! from the caller. Tables whose work deserves a screen of its own have one; everything else is written here.
 
 use super::input::{Choice, Input};
+use super::number::decimal;
 use super::{Posted, Problems, Wanted, shown_text};
 use crate::read::records::{json_text, label};
 use crate::text::{self, errors};
@@ -184,7 +185,7 @@ fn put_scalar(wanted: &mut Wanted, field: &'static Field, typed: &str, zone: Zon
         Column::Bool => wanted.put(field, Json::from(typed == "true")),
         Column::Date => wanted.put(field, Json::from(date_iso(typed))),
         Column::Numeric(..) => match decimal(typed) {
-            Some(number) => wanted.put(field, Json::from(number)),
+            Some(number) => wanted.put(field, Json::from(number.to_string())),
             None => wanted.refuse(field.name, errors::NUMBER),
         },
         Column::Int | Column::BigInt => match typed.parse::<i64>() {
@@ -200,18 +201,6 @@ fn put_scalar(wanted: &mut Wanted, field: &'static Field, typed: &str, zone: Zon
         },
         _ => wanted.put(field, Json::from(typed)),
     }
-}
-
-/// A number as Brazilians type it (`1.234,50`) or as machines do (`1234.50`), as JSON texts decimals are kept as.
-#[must_use]
-pub fn decimal(typed: &str) -> Option<String> {
-    let plain = if typed.contains(',') { typed.replace('.', "").replace(',', ".") } else { typed.to_owned() };
-    let plain = plain.replace(' ', "");
-    let digits = plain.strip_prefix('-').unwrap_or(&plain);
-    let fits = digits.chars().all(|c| c.is_ascii_digit() || c == '.')
-        && digits.chars().filter(|c| *c == '.').count() <= 1
-        && digits.chars().any(|c| c.is_ascii_digit());
-    fits.then_some(plain)
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -253,16 +242,6 @@ mod tests {
 
     fn zone() -> Zone {
         Zone::of("America/Sao_Paulo")
-    }
-
-    #[test]
-    fn numbers_are_read_as_brazilians_and_machines_write_them() {
-        assert_eq!(decimal("1.234,50").as_deref(), Some("1234.50"));
-        assert_eq!(decimal("1234.5").as_deref(), Some("1234.5"));
-        assert_eq!(decimal("-2").as_deref(), Some("-2"));
-        for wrong in ["", "doze", "1,2,3", "--1", ","] {
-            assert_eq!(decimal(wrong), None, "{wrong}");
-        }
     }
 
     #[test]

@@ -48,9 +48,7 @@ pub fn read(posted: &Posted, record: &Map<String, Json>, number: Option<i64>) ->
             }
             _ => wanted.refuse("treatment_plan_id", errors::PLAN),
         }
-        if let Some(field) = field(TABLE, "session_number") {
-            wanted.put(field, Json::from(number));
-        }
+        wanted.set(TABLE, [("session_number", Json::from(number))]);
     }
     let procedure = posted.trimmed("procedure_id");
     let touched = if number.is_some() { !procedure.is_empty() } else { posted.changed("procedure_id") };

@@ -9,13 +9,12 @@ use crate::read::agenda::{self, AppointmentView, list_day};
 use crate::read::calendar::{Calendar, Cell, place};
 use crate::read::{find_record, zone};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, update};
 use crate::zone::Zone;
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use chrono::{Datelike, Days, NaiveDate, NaiveTime};
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
@@ -90,11 +89,10 @@ pub async fn move_to(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
         let wanted = moved(&posted, &record, zone(replica)?).ok_or(Failure::NotFound)?;
         let day = posted.trimmed("dia").to_owned();
@@ -105,7 +103,7 @@ pub async fn move_to(
                 let query = AgendaQuery { dia: day, ..AgendaQuery::default() };
                 let here = visit.at(format!("/agenda?dia={}", query.dia));
                 let page = draw(replica, &here, now_us, &query, refusal.problem)?;
-                Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+                refused(page)
             }
         }
     })

@@ -6,14 +6,13 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::appointment::{self as form, Shown};
 use crate::forms::input::FormBody;
-use crate::forms::{Posted, Problems, Wanted, field, text_or_null};
+use crate::forms::{Posted, Problems, Wanted, text_or_null};
 use crate::read::scope::{self, ScopeView};
 use crate::read::{Record, agenda, attention, badge::Badge, find_record, text as text_of, zone};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, Refusal, create as create_record, update};
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
@@ -92,19 +91,12 @@ pub async fn show(
 }
 
 /// Books it.
-pub async fn create(
-    State(app): State<App>,
-    visit: Visit,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Failure> {
+pub async fn create(State(app): State<App>, visit: Visit, posted: Posted) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let patient: RecordId = posted.get("patient_id").parse().map_err(|_| Failure::NotFound)?;
         let mut wanted = read(replica, &posted, &Record::new())?;
-        if let Some(field) = field(TABLE, "patient_id") {
-            wanted.put(field, text_or_null(&patient.to_string()));
-        }
+        wanted.set(TABLE, [("patient_id", text_or_null(&patient.to_string()))]);
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => {
                 Ok(done(&format!("/agendamentos/{id}"), scope::notice(replica, TABLE, id, NOTICES)?))
@@ -125,11 +117,10 @@ pub async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let subject = existing(replica, id)?;
         let wanted = read(replica, &posted, &subject.record)?;
         let here = format!("/agendamentos/{id}");
@@ -150,10 +141,6 @@ fn read(replica: &Replica, posted: &Posted, record: &Record) -> Result<Wanted, F
         service => agenda::find_usual_minutes(replica, service)?,
     };
     Ok(form::read(posted, record, zone(replica)?, usual))
-}
-
-fn refused(page: Page) -> Result<Response, Failure> {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn blank(

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod new;
 pub mod photos;
 pub mod plans;
+mod upload;
 
 use super::frame::{Frame, Page, Tab};
 use crate::app::App;
@@ -22,12 +23,11 @@ use crate::read::photos::{PhotoView, list_photos};
 use crate::read::timeline::{EntryView, list_entries};
 use crate::read::{Record, find_record, patients, sync, zone};
 use crate::text;
-use crate::visit::Visit;
+use crate::visit::{Visit, refused};
 use crate::write::Refusal;
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use consents::ConsentView;
 use health::{HealthView, Member};
 use neonpro_client_core::Replica;
@@ -103,7 +103,7 @@ fn redraw(
     typed: &Typed,
 ) -> Result<Response, Failure> {
     let page = draw(replica, &visit.at(format!("/pacientes/{id}")), now_us, id, None, typed)?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    refused(page)
 }
 
 fn draw(

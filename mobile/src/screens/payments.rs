@@ -3,7 +3,7 @@
 use super::frame::{Frame, Page, Tab, page};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::forms::record::decimal;
+use crate::forms::number::decimal;
 use crate::forms::{Posted, Wanted, field};
 use crate::qr;
 use crate::read::agenda::{AppointmentView, list_of_patient};
@@ -11,12 +11,11 @@ use crate::read::money::{PaymentView, find_code, list_payments, reais, txid};
 use crate::read::records::reference_name;
 use crate::read::{find_record, text as text_of, zone};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, create_as};
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use chrono::{Days, NaiveDate};
 use neonpro_client_core::Replica;
 use neonpro_contract::catalogue::Format;
@@ -125,19 +124,17 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(patient): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let typed = (posted.trimmed("agendamento"), posted.trimmed("valor"), posted.trimmed("forma"));
         let again = |why| {
             let here = visit.at(format!("/pacientes/{patient}/cobrar"));
             let page = draw_new(replica, &here, now_us, patient, typed, Some(why))?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            refused(page)
         };
-        let amount =
-            decimal(typed.1).and_then(|text| text.parse::<Decimal>().ok()).map(|amount| amount.round_dp(2));
+        let amount = decimal(typed.1).map(|amount| amount.round_dp(2));
         let Some(amount) = amount.filter(|amount| *amount > Decimal::ZERO) else {
             return again(text::money::AMOUNT_WRONG);
         };
@@ -152,11 +149,7 @@ pub async fn create(
             ("transaction_id", if typed.2 == "pix" { json!(txid(id)) } else { Json::Null }),
             ("payment_date", if paid_now { json!(instant_text(now_us)) } else { Json::Null }),
         ];
-        for (name, value) in values.into_iter().filter(|(_, value)| !value.is_null()) {
-            if let Some(field) = field(TABLE, name) {
-                wanted.put(field, value);
-            }
-        }
+        wanted.set(TABLE, values.into_iter().filter(|(_, value)| !value.is_null()));
         match create_as(replica, &visit, (TABLE, id), wanted, None)? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pagamentos/{id}"), "pagamento")),
             Outcome::Refused(refusal) => again(refusal.problem.unwrap_or(text::errors::TEXT)),

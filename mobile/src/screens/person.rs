@@ -4,15 +4,11 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::Posted;
 use crate::visit::{local, remember};
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
 /// Remembers the person; one who does not belong to the clinic is forgotten again.
-pub async fn choose(
-    State(app): State<App>,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Failure> {
-    let posted = Posted::new(pairs);
+pub async fn choose(State(app): State<App>, posted: Posted) -> Result<Response, Failure> {
     let chosen = posted.get("autor").parse().ok();
     let people = app.work(super::frame::list_people).await?;
     let author = chosen.filter(|author| people.iter().any(|person| person.id == *author));
@@ -20,8 +16,7 @@ pub async fn choose(
 }
 
 /// Switches sending on or off.
-pub async fn connect(State(app): State<App>, Form(pairs): Form<Vec<(String, String)>>) -> Response {
-    let posted = Posted::new(pairs);
+pub async fn connect(State(app): State<App>, posted: Posted) -> Response {
     match posted.get("modo") {
         "desligar" => app.go_online(false),
         "ligar" => app.go_online(true),

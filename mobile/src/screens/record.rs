@@ -15,12 +15,11 @@ use crate::read::records::{
 };
 use crate::read::{Record, attention, find_record, text as text_of, zone};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{self, Outcome, Refusal};
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use neonpro_client_core::{Draft, EditRejected, Replica};
 use neonpro_contract::catalogue::{Lifecycle, Table, table};
 use neonpro_contract::ids::RecordId;
@@ -154,12 +153,11 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(name): Path<String>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
         let at = place(&name)?;
-        let posted = Posted::new(pairs);
         let given = given(at.table, |name| {
             posted.has(&format!("{GIVEN_PREFIX}{name}")).then(|| posted.trimmed(name))
         });
@@ -202,12 +200,11 @@ pub async fn save(
     State(app): State<App>,
     visit: Visit,
     Path((name, id)): Path<(String, RecordId)>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
         let at = place(&name)?;
-        let posted = Posted::new(pairs);
         let record = find_record(replica, at.table.name, id)?.ok_or(Failure::NotFound)?;
         let here = format!("/registros/{name}/{id}");
         let wanted = match posted.get("acao") {
@@ -247,10 +244,6 @@ fn retire(
         Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
         Err(rejected) => again(text::errors::rejected(&rejected)),
     }
-}
-
-fn refused(page: Page) -> Result<Response, Failure> {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The page a record belongs to: its patient's or its product's, where it has one.

@@ -10,20 +10,19 @@ use super::frame::{Frame, Page, Tab, page};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::FormBody;
-use crate::forms::{Posted, Problems, field, session as form};
+use crate::forms::{Posted, Problems, session as form};
 use crate::read::scope::{self, ScopeView};
 use crate::read::{
     Record, agenda, attention, badge::Badge, care, find_record, instant, number, text as text_of, texts, zone,
 };
 use crate::screens::patient::consents::care_warning;
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, Refusal, create as create_record, update};
 use crate::zone::Zone;
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use closing::AddendumView;
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
@@ -111,17 +110,14 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(patient): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let subject = blank(replica, patient, posted.trimmed("treatment_plan_id").to_owned())?;
         let number = care::next_session_number(replica, &subject.plan)?;
         let mut wanted = form::read(&posted, &Record::new(), Some(number));
-        if let (Some(field), Some(author)) = (field(TABLE, "performed_by"), visit.author) {
-            wanted.put(field, Json::from(author.to_string()));
-        }
+        wanted.set(TABLE, visit.author.map(|author| ("performed_by", Json::from(author.to_string()))));
         match create_record(replica, &visit, TABLE, wanted, posted.corrects())? {
             Outcome::Saved(id) => {
                 let notice = scope::notice(replica, TABLE, id, NOTICES)?;
@@ -149,11 +145,10 @@ pub async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let subject = existing(replica, id)?;
         let here = format!("/sessoes/{id}");
         match update(
@@ -177,10 +172,6 @@ pub async fn save(
         }
     })
     .await
-}
-
-fn refused(page: Page) -> Result<Response, Failure> {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The page again, with why nothing was saved and what stays chosen.

@@ -6,15 +6,13 @@ use super::frame::{Frame, Page, Tab, page};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::Wanted;
-use crate::forms::field;
 use crate::read::stock::{AlertView, ProductView, find_by_code, list_alerts, list_products};
 use crate::read::zone;
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, update};
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use neonpro_client_core::Replica;
 use neonpro_contract::gs1::{self, NotGs1};
@@ -108,16 +106,12 @@ pub async fn resolve(
             ("resolved_at", json!(instant_text(now_us))),
             ("resolved_by", json!(visit.author)),
         ];
-        for (name, value) in values {
-            if let Some(field) = field("inventory_alerts", name) {
-                wanted.put(field, value);
-            }
-        }
+        wanted.set("inventory_alerts", values);
         match update(replica, &visit, "inventory_alerts", id, wanted, None)? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done("/estoque", "salvo")),
             Outcome::Refused(refusal) => {
                 let page = draw(replica, &visit.at("/estoque"), now_us, String::new(), refusal.problem)?;
-                Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+                refused(page)
             }
         }
     })

@@ -8,13 +8,12 @@ use crate::read::attention::{AttentionView, list_attention};
 use crate::read::sync::{ConflictView, WaitingView, list_conflicts, list_waiting};
 use crate::read::zone;
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::author;
 use crate::zone::Zone;
 use askama::Template;
-use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use neonpro_client_core::{EditRejected, Note, Replica, Status};
 use neonpro_contract::ids::EditId;
 
@@ -47,7 +46,7 @@ pub async fn act(
     State(app): State<App>,
     visit: Visit,
     Path(edit): Path<EditId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let (now_us, storage) = (app.now_us(), app.storage_bytes());
     app.work(move |replica| {
@@ -55,7 +54,7 @@ pub async fn act(
         let Some(by) = author(replica, &visit)? else {
             return refused(redraw(text::errors::AUTHOR)?);
         };
-        let (result, notice) = match Posted::new(pairs).get("acao") {
+        let (result, notice) = match posted.get("acao") {
             "reenviar" => (replica.resend(edit).map(|_| ()), "reenviado"),
             "entregar" => (replica.hand_over(edit, by), "entregue"),
             "encerrar" => (replica.dismiss(edit, by), "encerrado"),
@@ -68,10 +67,6 @@ pub async fn act(
         }
     })
     .await
-}
-
-fn refused(page: Page) -> Result<Response, Failure> {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn draw(

@@ -5,18 +5,17 @@ pub mod thread;
 use super::frame::{Frame, Page, Tab, page};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::forms::{Posted, Wanted, field};
+use crate::forms::{Posted, Wanted};
 use crate::read::team::{
     ReferralView, SupervisionView, ThreadView, list_referrals, list_supervision, list_threads,
 };
 use crate::read::zone;
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, update};
 use askama::Template;
-use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::permissions::Audience;
@@ -60,25 +59,23 @@ pub async fn answer(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let status = match Posted::new(pairs).get("acao") {
+        let status = match posted.get("acao") {
             "aceitar" => "accepted",
             "recusar" => "declined",
             _ => return Err(Failure::NotFound),
         };
         let mut wanted = Wanted::default();
-        if let Some(field) = field("professional_referrals", "status") {
-            wanted.put(field, json!(status));
-        }
+        wanted.set("professional_referrals", [("status", json!(status))]);
         match update(replica, &visit, "professional_referrals", id, wanted, None)? {
             Outcome::Saved(_) => Ok(done("/equipe", "salvo")),
             Outcome::Unchanged => Ok(done("/equipe", "sem_mudanca")),
             Outcome::Refused(refusal) => {
                 let page = draw(replica, &visit.at("/equipe"), now_us, refusal.problem)?;
-                Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+                refused(page)
             }
         }
     })

@@ -4,16 +4,15 @@ use super::frame::{Frame, Page, Tab, page};
 use crate::app::{App, LockControl};
 use crate::evidence::{self, ClockQuality, Evidence, is_signature};
 use crate::failure::Failure;
-use crate::forms::{Posted, Wanted, field};
+use crate::forms::{Posted, Wanted};
 use crate::handed::{Handed, PAGE};
 use crate::read::records::reference_name;
 use crate::read::{Record, find_record, list, number, text as text_of, zone};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{self, Outcome, create as create_record};
 use askama::Template;
-use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use neonpro_client_core::Replica;
 use neonpro_contract::blob::Address;
@@ -134,7 +133,7 @@ pub async fn start(
     let Some(witness) = witness else {
         let why = Some(text::errors::AUTHOR);
         let drawn = app.work(move |replica| draw_hand(replica, &visit, now_us, (id, purpose), why)).await?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, drawn).into_response());
+        return refused(drawn);
     };
     app.hand_over(Some(Handed { patient: id, purpose, witness, done: None }));
     Ok(Redirect::to(PAGE).into_response())
@@ -173,15 +172,10 @@ fn paragraphs(text: &str) -> Vec<String> {
 }
 
 /// The patient signed, or did not.
-pub async fn sign(
-    State(app): State<App>,
-    visit: Visit,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Failure> {
+pub async fn sign(State(app): State<App>, visit: Visit, posted: Posted) -> Result<Response, Failure> {
     let Some(handed) = app.handed().filter(|handed| handed.done.is_none()) else {
         return Ok(Redirect::to(PAGE).into_response());
     };
-    let posted = Posted::new(pairs);
     if posted.get("acao") == "recusar" {
         app.hand_over(Some(Handed { done: Some(false), ..handed }));
         return Ok(Redirect::to(PAGE).into_response());
@@ -196,7 +190,7 @@ pub async fn sign(
         }
         Some((why, guardian)) => {
             let drawn = app.work(move |replica| draw(replica, &handed, Some(why), guardian)).await?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, drawn).into_response())
+            refused(drawn)
         }
     }
 }
@@ -252,11 +246,7 @@ fn keep(
         ("version", json!(evidence.version)),
         ("consent_document_url", json!(address.to_string())),
     ];
-    for (name, value) in values {
-        if let Some(field) = field(TABLE, name) {
-            wanted.put(field, value);
-        }
-    }
+    wanted.set(TABLE, values);
     Ok(match create_record(replica, visit, TABLE, wanted, None)? {
         Outcome::Saved(_) | Outcome::Unchanged => None,
         Outcome::Refused(refusal) => Some((refusal.problem.unwrap_or(text::errors::TEXT), guardian)),

@@ -41,7 +41,7 @@ async fn every_tap_on_the_face_is_saved_added_up_and_can_be_taken_back() {
         let saved = tablet.post(&format!("{here}/usos"), &tap(x, y)).await;
         assert_eq!(
             saved.location,
-            format!("{here}?lote={chosen}&quantidade=2.5&profundidade=intramuscular&ok=uso")
+            format!("{here}?lote={chosen}&quantidade=2,5&profundidade=intramuscular&ok=uso")
         );
     }
     let page = tablet.get(&here).await;

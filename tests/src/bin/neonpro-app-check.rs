@@ -11,6 +11,7 @@ use neonpro_contract::permissions::Audience;
 use neonpro_tests::browser::Window;
 use neonpro_tests::fleet::{Fleet, eventually};
 use serde_json::json;
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -52,18 +53,24 @@ async fn start(app: &Path, folder: &Path) -> (Child, Window) {
     (child, started.expect("the app starts"))
 }
 
-/// Kills the app of this folder, as a system short of memory does. A driver does not reliably end what it started.
-async fn kill_app(folder: &Path) {
+/// The app of this folder, while it runs.
+fn find_app(folder: &Path) -> Option<OsString> {
     let ours = format!("NEONPRO_APP_DIR={}", folder.display());
-    for process in std::fs::read_dir("/proc").expect("processes are listed").flatten() {
+    std::fs::read_dir("/proc").expect("processes are listed").flatten().find_map(|process| {
         let is_app =
             std::fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe.ends_with("neonpro-app"));
         let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
-        if is_app && environment.split(|byte| *byte == 0).any(|one| one == ours.as_bytes()) {
-            let killed = Command::new("kill").arg("-9").arg(process.file_name()).status().await;
-            assert!(killed.is_ok(), "kill is there");
-        }
-    }
+        let is_ours = is_app && environment.split(|byte| *byte == 0).any(|one| one == ours.as_bytes());
+        is_ours.then(|| process.file_name())
+    })
+}
+
+/// Kills the app, as a system short of memory does.
+async fn kill_app(folder: &Path) {
+    let app = find_app(folder).expect("the app runs");
+    let killed = Command::new("kill").arg("-9").arg(app).status().await;
+    assert!(killed.is_ok_and(|status| status.success()), "the app could not be killed");
+    eventually("the app is gone", async || find_app(folder).is_none()).await;
 }
 
 fn say(what: &str) {
@@ -89,7 +96,8 @@ async fn main() {
     window.click("form button.primary").await;
     window.shows("#situacao", "Conectado ao servidor").await;
     say("a ticket makes it a tablet of the clinic");
-    let key = std::fs::read(folder.path().join("tablet.key")).expect("a key file");
+    let key_file = folder.path().join("tablet.key");
+    let key = std::fs::read(&key_file).expect("a key file");
     assert!(key.starts_with(b"NPKST1"), "the key does not lie under the keystore");
     say("its key lies under the platform's keystore");
 
@@ -118,6 +126,22 @@ async fn main() {
     window.fill("#busca", "wanda").await;
     window.shows("#lista", "Wanda do Aplicativo").await;
     say("killed and started again, it is the same tablet with everything in it");
+
+    window.close_window().await;
+    eventually("the app ends with its window", async || find_app(folder.path()).is_none()).await;
+    drop(window);
+    say("it ends when its window is closed");
+
+    std::fs::write(&key_file, b"no key").expect("the key file is written");
+    let (_third, window) = start(&app, folder.path()).await;
+    window.shows("h1", "O tablet não abriu").await;
+    window.shows("[role=alert]", "danificado").await;
+    std::fs::write(&key_file, key).expect("the key file is written");
+    window.click("form button.primary").await;
+    window.click("nav a[href='/pacientes']").await;
+    window.fill("#busca", "wanda").await;
+    window.shows("#lista", "Wanda do Aplicativo").await;
+    say("it says why it does not open, and opens once that is mended");
     kill_app(folder.path()).await;
     drop(window);
     fleet.stop().await;

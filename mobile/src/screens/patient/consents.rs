@@ -8,7 +8,7 @@ use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, create};
 use crate::zone::Zone;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_client_core::{Replica, ReplicaError};
 use neonpro_contract::catalogue::Purpose;
@@ -110,11 +110,10 @@ pub async fn record(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let purpose = PURPOSES.into_iter().find(|purpose| purpose.name() == posted.get("finalidade"));
         let purpose = purpose.ok_or(Failure::NotFound)?;
         let (wanted, notice) = match posted.get("acao") {

@@ -1,18 +1,18 @@
 //! A patient's documents: what was given to the clinic or made by it, as files beside photographs.
 
+use super::upload::{Upload, unfit};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::picture::{Cleaned, Taken, clean};
+use crate::picture::{Cleaned, PictureError, Taken};
 use crate::read::documents::{DocumentView, list_documents};
 use crate::read::{find_record, zone};
 use crate::screens::frame::{Frame, Page, Tab, page};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write;
 use askama::Template;
-use axum::extract::{Multipart, Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, State};
+use axum::response::Response;
 use neonpro_client_core::{EditRejected, Replica};
 use neonpro_contract::ids::{AuthorId, RecordId};
 use serde_json::json;
@@ -27,14 +27,6 @@ struct DocumentsPage {
     kinds: &'static [(&'static str, &'static str)],
 }
 
-/// What was posted.
-#[derive(Default)]
-struct Posted {
-    file: Vec<u8>,
-    kind: String,
-    title: String,
-}
-
 /// The page.
 pub async fn show(State(app): State<App>, visit: Visit, Path(id): Path<RecordId>) -> Result<Page, Failure> {
     let now_us = app.now_us();
@@ -46,51 +38,33 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    form: Multipart,
+    upload: Upload,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
-    let posted = read(form).await;
     app.work(move |replica| {
         let here = format!("/pacientes/{id}/documentos");
-        let refused = |problem| {
+        let again = |problem| {
             let page = draw(replica, &visit.at(here.clone()), now_us, id, Some(problem))?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            refused(page)
         };
-        let Some(author) = write::author(replica, &visit)? else { return refused(text::errors::AUTHOR) };
-        let Some(posted) = posted else {
-            return refused(text::photos::refused(crate::picture::PictureError::TooLarge));
-        };
-        let known = text::documents::KINDS.into_iter().find(|(kind, _)| *kind == posted.kind);
-        let (kind, _) = known.ok_or(Failure::NotFound)?;
-        if posted.title.trim().is_empty() {
-            return refused(text::documents::TITLE_EMPTY);
-        }
-        let cleaned = match clean(&posted.file, Taken::PicturesAndDocuments) {
+        let Some(author) = write::author(replica, &visit)? else { return again(text::errors::AUTHOR) };
+        let cleaned = match upload.clean(Taken::PicturesAndDocuments) {
             Ok(cleaned) => cleaned,
-            Err(crate::picture::PictureError::Kind) => return refused(text::documents::KIND_WRONG),
-            Err(error) => return refused(text::photos::refused(error)),
+            Err(PictureError::Kind) => return again(text::documents::KIND_WRONG),
+            Err(error) => return again(text::photos::refused(error)),
         };
-        match keep(replica, author, id, (kind, posted.title.trim()), &cleaned) {
-            Ok(()) | Err(EditRejected::NothingToDo) => Ok(done(&here, "documento")),
-            Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
-            Err(rejected) => refused(text::errors::rejected(&rejected)),
+        let known = text::documents::KINDS.into_iter().find(|(kind, _)| *kind == upload.get("tipo"));
+        let (kind, _) = known.ok_or(Failure::NotFound)?;
+        let title = upload.get("titulo").trim();
+        if title.is_empty() {
+            return again(text::documents::TITLE_EMPTY);
+        }
+        match unfit(keep(replica, author, id, (kind, title), &cleaned))? {
+            None => Ok(done(&here, "documento")),
+            Some(why) => again(why),
         }
     })
     .await
-}
-
-/// `None` for a form that breaks off or is longer than one may be.
-async fn read(mut form: Multipart) -> Option<Posted> {
-    let mut posted = Posted::default();
-    while let Some(part) = form.next_field().await.ok()? {
-        match part.name().unwrap_or_default() {
-            "foto" => posted.file = part.bytes().await.ok()?.to_vec(),
-            "tipo" => posted.kind = part.text().await.ok()?,
-            "titulo" => posted.title = part.text().await.ok()?,
-            _ => {}
-        }
-    }
-    Some(posted)
 }
 
 /// The file first, durably; then the record that names it.

@@ -11,7 +11,7 @@ use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, update};
 use askama::Template;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_contract::ids::RecordId;
 
@@ -108,11 +108,10 @@ pub async fn save_member(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let outcome = match read_member(&posted).ok_or(Failure::NotFound)? {
             Err(error) => Err(error),
             Ok(op) => {
@@ -143,11 +142,10 @@ pub async fn save_notes(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let record = find_record(replica, TABLE, id)?.ok_or(Failure::NotFound)?;
         match update(replica, &visit, TABLE, id, read_notes(&posted, &record), None)? {
             Outcome::Saved(_) => Ok(done(&format!("/pacientes/{id}"), "salvo")),

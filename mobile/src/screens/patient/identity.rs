@@ -10,7 +10,7 @@ use crate::read::{Record, attention, zone};
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, Refusal, update};
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
@@ -47,11 +47,10 @@ pub async fn save(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let today = zone(replica)?.day(now_us).unwrap_or_default();
         match update(replica, &visit, TABLE, id, read_identity(&posted, today, false), posted.corrects())? {
             Outcome::Saved(_) => Ok(done(&format!("/pacientes/{id}"), "salvo")),

@@ -11,12 +11,11 @@ use crate::read::{Record, attention, zone};
 use crate::screens::form_page::{FormPage, Tab};
 use crate::screens::frame::{Frame, Page};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, Refusal, create as create_record};
 use askama::Template;
-use axum::extract::{Form, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Query, State};
+use axum::response::Response;
 use neonpro_client_core::Replica;
 use serde::Deserialize;
 
@@ -55,14 +54,9 @@ pub async fn show(
 }
 
 /// Creates the patient, unless somebody of the same CPF or name and birth is here and the person does not insist.
-pub async fn create(
-    State(app): State<App>,
-    visit: Visit,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Failure> {
+pub async fn create(State(app): State<App>, visit: Visit, posted: Posted) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let today = zone(replica)?.day(now_us).unwrap_or_default();
         let wanted = read_identity(&posted, today, true);
         let insists = posted.get("outra_pessoa") == "sim";
@@ -83,10 +77,6 @@ pub async fn create(
         }
     })
     .await
-}
-
-fn refused(page: Page) -> Result<Response, Failure> {
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 fn draw(

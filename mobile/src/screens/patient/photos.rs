@@ -2,20 +2,20 @@
 //!
 //! A photograph is an edit of its own: without consent it is set aside alone, and never drags a clinical note with it.
 
+use super::upload::{Upload, unfit};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::Choice;
-use crate::picture::{Cleaned, Taken, clean};
+use crate::picture::{Cleaned, Taken};
 use crate::read::photos::{PhotoView, list_photos, list_places};
 use crate::read::{find_record, zone};
 use crate::screens::frame::{Frame, Page, Tab, page};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write;
 use askama::Template;
-use axum::extract::{Multipart, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use neonpro_client_core::{Draft, EditRejected, Replica};
 use neonpro_contract::ids::{AuthorId, RecordId};
 use neonpro_contract::permissions::Audience;
@@ -44,14 +44,6 @@ struct PhotosPage {
     right: String,
 }
 
-/// What was posted.
-#[derive(Default)]
-struct Posted {
-    file: Vec<u8>,
-    view: String,
-    place: String,
-}
-
 /// The page.
 pub async fn show(
     State(app): State<App>,
@@ -68,46 +60,27 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    form: Multipart,
+    upload: Upload,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
-    let posted = read(form).await;
     app.work(move |replica| {
         let here = format!("/pacientes/{id}/fotos");
-        let refused = |problem| {
+        let again = |problem| {
             let page =
                 draw(replica, &visit.at(here.clone()), now_us, id, &PhotosQuery::default(), Some(problem))?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            refused(page)
         };
-        let Some(author) = write::author(replica, &visit)? else { return refused(text::errors::AUTHOR) };
-        let Some(posted) = posted else {
-            return refused(text::photos::refused(crate::picture::PictureError::TooLarge));
-        };
-        let cleaned = match clean(&posted.file, Taken::Pictures) {
+        let Some(author) = write::author(replica, &visit)? else { return again(text::errors::AUTHOR) };
+        let cleaned = match upload.clean(Taken::Pictures) {
             Ok(cleaned) => cleaned,
-            Err(error) => return refused(text::photos::refused(error)),
+            Err(error) => return again(text::photos::refused(error)),
         };
-        match keep(replica, author, id, &posted, &cleaned) {
-            Ok(()) | Err(EditRejected::NothingToDo) => Ok(done(&here, "foto")),
-            Err(EditRejected::Replica(error)) => Err(Failure::Replica(error)),
-            Err(rejected) => refused(text::errors::rejected(&rejected)),
+        match unfit(keep(replica, author, id, &upload, &cleaned))? {
+            None => Ok(done(&here, "foto")),
+            Some(why) => again(why),
         }
     })
     .await
-}
-
-/// `None` for a form that breaks off or is longer than one may be.
-async fn read(mut form: Multipart) -> Option<Posted> {
-    let mut posted = Posted::default();
-    while let Some(part) = form.next_field().await.ok()? {
-        match part.name().unwrap_or_default() {
-            "foto" => posted.file = part.bytes().await.ok()?.to_vec(),
-            "vista" => posted.view = part.text().await.ok()?,
-            "onde" => posted.place = part.text().await.ok()?,
-            _ => {}
-        }
-    }
-    Some(posted)
 }
 
 /// The file first, durably; then the edit that names it.
@@ -115,11 +88,11 @@ fn keep(
     replica: &Replica,
     author: AuthorId,
     patient: RecordId,
-    posted: &Posted,
+    upload: &Upload,
     cleaned: &Cleaned,
 ) -> Result<(), EditRejected> {
     let address = replica.put_blob(&cleaned.bytes, cleaned.thumb.as_deref())?.to_string();
-    let session = posted.place.split_once(':').and_then(|(when, id)| {
+    let session = upload.get("onde").split_once(':').and_then(|(when, id)| {
         let field = match when {
             "antes" => "photos_before",
             "depois" => "photos_after",
@@ -132,7 +105,7 @@ fn keep(
             replica.edit(Draft::new(author).add("treatment_sessions", session, field, &address))?;
         }
         None => {
-            let known = text::photos::VIEWS.into_iter().find(|view| *view == posted.view);
+            let known = text::photos::VIEWS.into_iter().find(|view| *view == upload.get("vista"));
             let values = [
                 ("patient_id", json!(patient)),
                 ("document_type", json!("photo")),

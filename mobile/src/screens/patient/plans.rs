@@ -4,11 +4,11 @@ use super::{Typed, redraw};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::input::Input;
-use crate::forms::{Posted, Problems, Wanted, field, text_or_null};
+use crate::forms::{Posted, Problems, Wanted, text_or_null};
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, create as create_record};
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_contract::ids::RecordId;
 use serde_json::{Value as Json, json};
@@ -29,11 +29,10 @@ pub async fn create(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let mut wanted = Wanted::default();
         let values = [
             ("patient_id", json!(id.to_string())),
@@ -41,11 +40,7 @@ pub async fn create(
             ("title", text_or_null(posted.trimmed("title"))),
             ("status", json!("active")),
         ];
-        for (name, value) in values {
-            if let Some(field) = field(TABLE, name) {
-                wanted.put(field, value);
-            }
-        }
+        wanted.set(TABLE, values);
         match create_record(replica, &visit, TABLE, wanted, None)? {
             Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/pacientes/{id}"), "plano")),
             Outcome::Refused(refusal) => {

@@ -3,7 +3,7 @@
 use super::{TABLE, existing, redraw};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::forms::{Posted, Wanted, field};
+use crate::forms::{Posted, Wanted};
 use crate::read::records::{json_text, reference_name};
 use crate::read::session::list_unfit;
 use crate::read::{Record, text as text_of};
@@ -13,7 +13,7 @@ use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, update};
 use crate::zone::Zone;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_client_core::Replica;
 use neonpro_contract::edit::FieldOp;
@@ -50,23 +50,18 @@ pub async fn close(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
         let subject = existing(replica, id)?;
         let again = |why| redraw(replica, &visit, now_us, id, (why, &Chosen::default()));
-        let anyway = Posted::new(pairs).get("acao") == "mesmo_assim";
+        let anyway = posted.get("acao") == "mesmo_assim";
         if !anyway && !missing(replica, &subject.record, &subject.patient)?.is_empty() {
             return again(text::session::MISSING);
         }
         let mut wanted = Wanted::default();
-        for (name, value) in [("locked_at", json!(instant_text(now_us))), ("locked_by", json!(visit.author))]
-        {
-            if let Some(field) = field(TABLE, name) {
-                wanted.put(field, value);
-            }
-        }
+        wanted.set(TABLE, [("locked_at", json!(instant_text(now_us))), ("locked_by", json!(visit.author))]);
         match update(replica, &visit, TABLE, id, wanted, None)? {
             Outcome::Saved(_) => Ok(done(&format!("/sessoes/{id}"), "sessao_encerrada")),
             Outcome::Unchanged => Ok(done(&format!("/sessoes/{id}"), "sem_mudanca")),
@@ -81,13 +76,12 @@ pub async fn add(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
         existing(replica, id)?;
         let again = |why| redraw(replica, &visit, now_us, id, (why, &Chosen::default()));
-        let posted = Posted::new(pairs);
         let words = posted.trimmed("adendo");
         if words.is_empty() {
             return again(text::session::ADDENDUM_EMPTY);

@@ -5,14 +5,14 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::forms::Posted;
 use crate::forms::Wanted;
-use crate::forms::record::decimal;
+use crate::forms::number::decimal;
 use crate::read::session::{DEPTHS, LotChoice, Used, find_last_points, find_used, list_lot_choices};
-use crate::read::stock::{find_by_code, find_unusable};
+use crate::read::stock::{find_by_code, find_unusable, quantity};
 use crate::read::{Record, zone};
 use crate::text;
 use crate::visit::{Visit, done};
 use crate::write::{Outcome, update};
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use neonpro_client_core::Replica;
 use neonpro_contract::edit::FieldOp;
@@ -44,7 +44,7 @@ impl Chosen {
 
     /// As a query, so that the next page has it chosen. Everything in it was parsed.
     fn query(&self) -> String {
-        let quantity = decimal(&self.quantidade).unwrap_or_default();
+        let quantity = decimal(&self.quantidade).map(quantity).unwrap_or_default();
         format!("lote={}&quantidade={quantity}&profundidade={}", self.lote, self.profundidade)
     }
 }
@@ -76,11 +76,10 @@ pub async fn act(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let subject = existing(replica, id)?;
         let mut chosen = Chosen::of(&posted);
         let again = |why, chosen: &Chosen| redraw(replica, &visit, now_us, id, (why, chosen));
@@ -147,7 +146,7 @@ fn one(
     if let Some(why) = find_unusable(replica, &lot.to_string(), today)? {
         return Ok(Err(why));
     }
-    let quantity = decimal(&chosen.quantidade).and_then(|text| text.parse::<Decimal>().ok());
+    let quantity = decimal(&chosen.quantidade);
     let Some(quantity) = quantity.filter(|quantity| *quantity > Decimal::ZERO) else {
         return Ok(Err(text::stock::QUANTITY_WRONG));
     };

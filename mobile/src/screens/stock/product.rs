@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::failure::Failure;
-use crate::forms::record::decimal;
+use crate::forms::number::decimal;
 use crate::forms::{Posted, Wanted, field};
 use crate::read::stock::{
     LotView, MovementView, find_on_hand, find_unusable, list_lots, list_movements, quantity, unit,
@@ -10,12 +10,11 @@ use crate::read::stock::{
 use crate::read::{find_record, text as text_of, zone};
 use crate::screens::frame::{Frame, Page, Tab, page};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{Outcome, create, update};
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use neonpro_client_core::Replica;
 use neonpro_contract::ids::RecordId;
 use neonpro_contract::value::instant_text;
@@ -67,13 +66,12 @@ pub async fn move_stock(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let kind = KINDS.into_iter().find(|kind| *kind == posted.get("tipo")).ok_or(Failure::NotFound)?;
-        let amount = decimal(posted.trimmed("quantidade")).and_then(|text| text.parse::<Decimal>().ok());
+        let amount = decimal(posted.trimmed("quantidade"));
         let Some(amount) = amount.filter(|amount| *amount > Decimal::ZERO) else {
             return refuse(replica, &visit, now_us, id, posted, text::stock::QUANTITY_WRONG);
         };
@@ -94,12 +92,11 @@ pub async fn count(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
-        let counted = decimal(posted.trimmed("contada")).and_then(|text| text.parse::<Decimal>().ok());
+        let counted = decimal(posted.trimmed("contada"));
         let Some(counted) = counted.filter(|counted| *counted >= Decimal::ZERO) else {
             return refuse(replica, &visit, now_us, id, posted, text::stock::QUANTITY_WRONG);
         };
@@ -165,11 +162,7 @@ fn write(
         ("lot_id", if lot.is_empty() { Json::Null } else { json!(lot) }),
         ("notes", if note.is_empty() { Json::Null } else { json!(note) }),
     ];
-    for (name, value) in values.into_iter().filter(|(_, value)| !value.is_null()) {
-        if let Some(field) = field(TABLE, name) {
-            wanted.put(field, value);
-        }
-    }
+    wanted.set(TABLE, values.into_iter().filter(|(_, value)| !value.is_null()));
     match create(replica, visit, TABLE, wanted, None)? {
         Outcome::Saved(_) | Outcome::Unchanged => Ok(done(&format!("/estoque/{id}"), "movimento")),
         Outcome::Refused(refusal) => {
@@ -190,7 +183,7 @@ fn refuse(
     let here = visit.at(format!("/estoque/{id}"));
     let lot = posted.trimmed("lote").to_owned();
     let page = draw(replica, &here, now_us, id, (lot, posted), Some(why))?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    refused(page)
 }
 
 fn draw(

@@ -9,12 +9,11 @@ use crate::read::team::{MessageView, list_messages};
 use crate::read::{find_record, text as text_of, zone};
 use crate::screens::frame::{Frame, Page, Tab, page};
 use crate::text;
-use crate::visit::{Visit, done};
+use crate::visit::{Visit, done, refused};
 use crate::write::{self, Outcome, create as create_record, update};
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
 use neonpro_client_core::{Draft, EditRejected, Replica};
 use neonpro_contract::catalogue::{Format, table};
 use neonpro_contract::edit::FieldOp;
@@ -66,18 +65,13 @@ pub async fn new(
 }
 
 /// Opens a conversation with its first message: both or neither.
-pub async fn create(
-    State(app): State<App>,
-    visit: Visit,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, Failure> {
+pub async fn create(State(app): State<App>, visit: Visit, posted: Posted) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         let patient: Option<RecordId> = posted.trimmed("patient_id").parse().ok();
         let again = |posted: Posted, why| {
             let page = draw_new(replica, &visit.at("/conversas/nova"), now_us, patient, posted, Some(why))?;
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            refused(page)
         };
         let Some(author) = write::author(replica, &visit)? else {
             return again(posted, text::errors::AUTHOR);
@@ -123,20 +117,17 @@ pub async fn act(
     State(app): State<App>,
     visit: Visit,
     Path(id): Path<RecordId>,
-    Form(pairs): Form<Vec<(String, String)>>,
+    posted: Posted,
 ) -> Result<Response, Failure> {
     let now_us = app.now_us();
     app.work(move |replica| {
-        let posted = Posted::new(pairs);
         find_record(replica, THREADS, id)?.ok_or(Failure::NotFound)?;
         let typed = posted.get("mensagem").to_owned();
         let outcome = match posted.get("acao") {
             "confirmar" => confirm(replica, &visit, now_us, posted.trimmed("mensagem_id"))?,
             "resolver" => {
                 let mut wanted = Wanted::default();
-                if let Some(field) = field(THREADS, "status") {
-                    wanted.put(field, json!("resolved"));
-                }
+                wanted.set(THREADS, [("status", json!("resolved"))]);
                 update(replica, &visit, THREADS, id, wanted, None)?
             }
             _ if posted.trimmed("mensagem").is_empty() => {
@@ -151,7 +142,7 @@ pub async fn act(
                 let why = refusal.problem.unwrap_or(text::errors::TEXT);
                 let here = visit.at(format!("/conversas/{id}"));
                 let page = draw(replica, &here, now_us, id, (typed, Some(why)))?;
-                Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+                refused(page)
             }
         }
     })
@@ -168,11 +159,7 @@ fn send(replica: &Replica, visit: &Visit, thread: RecordId, posted: &Posted) -> 
         ("content", json!(posted.trimmed("mensagem"))),
         ("requires_acknowledgment", json!(posted.has("confirmar"))),
     ];
-    for (name, value) in values.into_iter().filter(|(_, value)| !value.is_null()) {
-        if let Some(field) = field(MESSAGES, name) {
-            wanted.put(field, value);
-        }
-    }
+    wanted.set(MESSAGES, values.into_iter().filter(|(_, value)| !value.is_null()));
     create_record(replica, visit, MESSAGES, wanted, None)
 }
 
@@ -183,9 +170,7 @@ fn confirm(replica: &Replica, visit: &Visit, now_us: i64, message: &str) -> Resu
         let (field, member) = ("acknowledged_by".to_owned(), author.to_string());
         wanted.ops.push(FieldOp::Add { field, member });
     }
-    if let Some(field) = field(MESSAGES, "acknowledged_at") {
-        wanted.put(field, json!(instant_text(now_us)));
-    }
+    wanted.set(MESSAGES, [("acknowledged_at", json!(instant_text(now_us)))]);
     update(replica, visit, MESSAGES, id, wanted, None)
 }
 
