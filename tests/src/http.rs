@@ -1,15 +1,23 @@
-//! One HTTP request to the server, by whoever a test says.
+//! One HTTP request on a line of its own, by whoever a test says.
 
 use crate::raw::tls;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::Request;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What the server said.
+/// Longest answer, bytes: a photograph, or a picture of a screen.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What was answered.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Answer {
@@ -27,7 +35,7 @@ impl Answer {
     }
 }
 
-/// Asks.
+/// Asks the server.
 pub async fn ask(
     server: SocketAddr,
     method: &str,
@@ -35,20 +43,31 @@ pub async fn ask(
     headers: &[(&str, String)],
     body: &[u8],
 ) -> Answer {
-    let mut line = tls(server, &[&rustls::version::TLS13]).await.unwrap();
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\n");
-    line.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
-    let mut bytes = Vec::new();
-    // The server may close without a goodbye of TLS; what it said is here.
-    let _ = line.read_to_end(&mut bytes).await;
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an answer");
-    let status = String::from_utf8_lossy(&bytes[..end]).split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, body: bytes[end + 4..].to_vec() }
+    let line = tls(server, &[&rustls::version::TLS13]).await.unwrap();
+    exchange(line, server, (method, path), headers, body).await.unwrap()
+}
+
+/// Asks whoever is at the other end of a line.
+///
+/// # Errors
+/// No whole answer came.
+pub async fn exchange<L>(
+    line: L,
+    host: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, String)],
+    body: &[u8],
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>>
+where
+    L: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = handshake(TokioIo::new(line)).await?;
+    // It ends with the sender.
+    tokio::spawn(connection);
+    let request = Request::builder().method(method).uri(path).header("host", host.to_string());
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+    let response = sender.send_request(request.body(Full::new(Bytes::copy_from_slice(body)))?).await?;
+    let status = response.status().as_u16();
+    let body = Limited::new(response.into_body(), BYTES_MAX).collect().await?.to_bytes();
+    Ok(Answer { status, body })
 }
